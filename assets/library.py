@@ -1,0 +1,272 @@
+"""Load an asset pack: a manifest, one GLB and one file of convex parts per asset, textures.
+
+Meshes are handed out z up, in metres at scale 1, origin under the middle of the bounding box.
+"""
+
+import functools
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from PIL import Image
+
+from refergym.assets import records
+from refergym.assets.errors import PackError
+from refergym.assets.records import Record
+from refergym.assets.spec import NonNegative, Positive, Unit, Vec3
+
+T = TypeVar("T", bound=np.generic)
+
+PACK_DIR = Path(__file__).resolve().parent / "pack"
+VERSION = 1
+
+
+class GraspRecord(Record, kw_only=True):
+    """What the gripper did with the asset alone on a table, at one scale."""
+
+    scale: Positive
+    tries: int
+    successes: int
+    yaws: tuple[float, ...] = ()
+    """[successes] rad, closing axis of each successful grasp, in the asset's frame"""
+    widths: tuple[float, ...] = ()
+    """[successes] m between the fingers of each successful grasp"""
+
+
+class Cavity(Record, kw_only=True):
+    """The room inside an open container, at scale 1."""
+
+    radius: Positive
+    """m, of the largest vertical cylinder round the origin's axis that goes in from above"""
+    floor: NonNegative
+    """m, height of its floor above the asset's bottom"""
+    depth: Positive
+    """m, from the rim to the floor"""
+
+
+class AssetInfo(Record, kw_only=True):
+    """One asset, at scale 1."""
+
+    name: str
+    category: str
+    """English noun, singular: "wine glass" """
+    plural: str
+    shape: str
+    """assets of one shape (colour variants) share this"""
+    factory: str
+    """the Infinigen factory that made it"""
+    factory_seed: int
+    size: tuple[Positive, Positive, Positive]
+    """[3] m, bounding box"""
+    mass: Positive
+    """kg"""
+    com: Vec3
+    """[3] m, centre of mass"""
+    inertia: tuple[float, float, float, float, float, float]
+    """kg m2 about the centre of mass: xx, yy, zz, xy, xz, yz"""
+    colour: str | None
+    """name measured on the texture; none where mixed"""
+    colour_share: Unit
+    """share of the surface that has that colour"""
+    friction: NonNegative
+    cavity: Cavity | None = None
+    """of open containers"""
+    flat_top: bool = False
+    """things can stand on it (plates, books)"""
+    grasps: tuple[GraspRecord, ...] = ()
+    triangles: int
+    visual: str
+    """GLB file, relative to the pack"""
+    visual_sha256: str
+    collision: str
+    """OBJ file with one group for each convex part, z up"""
+    collision_sha256: str
+    licence: str
+    attribution: str
+
+    def grasp_rate(self, scale: float) -> float:
+        """Measured grasp success at the recorded scale nearest to `scale`; 0 if never tried."""
+        if not self.grasps:
+            return 0.0
+        best = min(self.grasps, key=lambda g: abs(g.scale - scale))
+        return best.successes / best.tries if best.tries else 0.0
+
+
+class TextureInfo(Record, kw_only=True):
+    """One tileable picture for tables and floors."""
+
+    name: str
+    file: str
+    sha256: str
+    use: str
+    """"table" or "floor" """
+    licence: str
+
+
+class Manifest(Record, kw_only=True):
+    """What a pack holds."""
+
+    version: int
+    name: str
+    generator: str
+    assets: tuple[AssetInfo, ...]
+    textures: tuple[TextureInfo, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualMesh:
+    """Triangles with a texture. Arrays are read-only and shared."""
+
+    vertices: NDArray[np.float32]
+    """[V, 3] m"""
+    normals: NDArray[np.float32]
+    """[V, 3] unit"""
+    uv: NDArray[np.float32]
+    """[V, 2] origin at the texture's top left"""
+    faces: NDArray[np.int32]
+    """[F, 3] counter-clockwise from outside"""
+    texture: NDArray[np.uint8]
+    """[h, w, 3] sRGB"""
+
+
+class Pack:
+    """An opened pack. Files are checked against the manifest's sha256 when first read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the manifest of `folder`; raises PackError if it is missing, broken or newer."""
+        self.folder = folder
+        path = folder / "manifest.json"
+        try:
+            data = path.read_bytes()
+        except OSError as e:
+            raise PackError(f"{path}: cannot read the pack's manifest ({e.strerror})") from e
+        try:
+            self.manifest = records.decode(data, Manifest)
+        except ValueError as e:
+            raise PackError(f"{path}: {e}") from e
+        if self.manifest.version != VERSION:
+            found = self.manifest.version
+            raise PackError(f"{path}: version: this refergym reads packs of version {VERSION}, got {found}")
+        self.digest = hashlib.sha256(data).hexdigest()
+        self._assets = {a.name: a for a in self.manifest.assets}
+        self._textures = {t.name: t for t in self.manifest.textures}
+        self._meshes: dict[str, VisualMesh] = {}
+        self._hulls: dict[str, tuple[NDArray[np.float64], ...]] = {}
+        self._images: dict[str, NDArray[np.uint8]] = {}
+
+    def __getitem__(self, name: str) -> AssetInfo:
+        """Return an asset's record; raises PackError naming the asset and the pack."""
+        if name not in self._assets:
+            raise PackError(f"asset {name!r} is not in pack {self.manifest.name!r} at {self.folder}")
+        return self._assets[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether the pack has an asset of that name."""
+        return name in self._assets
+
+    def mesh(self, name: str) -> VisualMesh:
+        """Load an asset's visual mesh (cached)."""
+        if name not in self._meshes:
+            info = self[name]
+            data = self._read(info.visual, info.visual_sha256)
+            self._meshes[name] = _load_glb(data, self.folder / info.visual)
+        return self._meshes[name]
+
+    def hulls(self, name: str) -> tuple[NDArray[np.float64], ...]:
+        """Load the vertices [K, 3] m of each convex part (cached)."""
+        if name not in self._hulls:
+            info = self[name]
+            data = self._read(info.collision, info.collision_sha256)
+            self._hulls[name] = _load_parts(data, self.folder / info.collision)
+        return self._hulls[name]
+
+    def hull_file(self, name: str) -> Path:
+        """Return the path of an asset's convex parts, for simulators that read files."""
+        self.hulls(name)
+        return self.folder / self[name].collision
+
+    def texture(self, name: str) -> NDArray[np.uint8]:
+        """Load a texture [h, w, 3] sRGB (cached)."""
+        if name not in self._textures:
+            known = ", ".join(sorted(self._textures)) or "none"
+            raise PackError(f"texture {name!r} is not in pack {self.manifest.name!r} (has: {known})")
+        if name not in self._images:
+            info = self._textures[name]
+            data = self._read(info.file, info.sha256)
+            try:
+                image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+            except OSError as e:
+                raise PackError(f"{self.folder / info.file}: not a readable picture ({e})") from e
+            self._images[name] = _frozen(image)
+        return self._images[name]
+
+    def textures(self, use: str) -> tuple[str, ...]:
+        """Names of the textures for "table" or "floor", in the manifest's order."""
+        return tuple(t.name for t in self.manifest.textures if t.use == use)
+
+    def _read(self, name: str, sha256: str) -> bytes:
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as e:
+            raise PackError(f"{path}: cannot read the file ({e.strerror})") from e
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise PackError(f"{path}: sha256 differs from the manifest's; the file is damaged or was edited")
+        return data
+
+
+@functools.lru_cache(maxsize=8)
+def open_pack(folder: Path | None = None) -> Pack:
+    """Open a pack once per process; None opens the one that ships with the package."""
+    return Pack(folder or PACK_DIR)
+
+
+def _load_glb(data: bytes, path: Path) -> VisualMesh:
+    try:
+        mesh = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+        texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
+        uv = np.asarray(mesh.visual.uv, np.float32)
+        normals = np.asarray(mesh.vertex_normals, np.float32)
+        vertices = np.asarray(mesh.vertices, np.float32)
+        faces = np.asarray(mesh.faces, np.int32)
+    except Exception as e:  # trimesh raises whatever the damage leads to
+        raise PackError(f"{path}: not a readable GLB with one textured mesh ({type(e).__name__}: {e})") from e
+    uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
+    return VisualMesh(
+        vertices=_frozen(_z_up(vertices)),
+        normals=_frozen(_z_up(normals)),
+        uv=_frozen(uv),
+        faces=_frozen(faces),
+        texture=_frozen(texture),
+    )
+
+
+def _z_up(v: NDArray[np.float32]) -> NDArray[np.float32]:
+    """GLTF is y up: (x, y, z) -> (x, -z, y)."""
+    return np.ascontiguousarray(np.stack([v[:, 0], -v[:, 2], v[:, 1]], axis=1))
+
+
+def _load_parts(data: bytes, path: Path) -> tuple[NDArray[np.float64], ...]:
+    parts: list[list[tuple[float, ...]]] = []
+    try:
+        for line in data.decode().splitlines():
+            if line.startswith("o ") or (line.startswith("v ") and not parts):
+                parts.append([])
+            if line.startswith("v "):
+                parts[-1].append(tuple(float(x) for x in line.split()[1:4]))
+    except ValueError as e:
+        raise PackError(f"{path}: not a readable OBJ ({e})") from e
+    arrays = tuple(_frozen(np.array(p)) for p in parts if p)
+    if not arrays or any(a.ndim != 2 or a.shape[0] < 4 or a.shape[1] != 3 for a in arrays):
+        raise PackError(f"{path}: expected convex parts of at least 4 vertices each")
+    return arrays
+
+
+def _frozen(array: NDArray[T]) -> NDArray[T]:
+    array.setflags(write=False)
+    return array

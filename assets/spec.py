@@ -1,0 +1,210 @@
+"""SceneSpec: what stands where, as plain data. Everything downstream is rebuilt from it.
+
+World frame: z up, metres, origin at the robot's base. Quaternions are wxyz with w >= 0.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from refergym.assets import records
+from refergym.assets.errors import SpecError
+from refergym.assets.records import Record
+
+VERSION = 1
+
+Vec3 = tuple[float, float, float]
+Quat = tuple[float, float, float, float]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Pose(Record, kw_only=True):
+    """A rigid pose in its parent frame."""
+
+    position: Vec3
+    """[3] m"""
+    orientation: Quat = (1.0, 0.0, 0.0, 0.0)
+    """[4] wxyz, unit length, w >= 0"""
+
+
+class ObjectSpec(Record, kw_only=True):
+    """One movable object."""
+
+    id: str
+    """unique in the scene, e.g. "cup_0"; never shown to a policy"""
+    asset: str
+    """name of the asset in the pack"""
+    pose: Pose
+    """of the asset's own frame (z up, origin under the middle of its bounding box), world"""
+    scale: Positive = 1.0
+    """uniform; mass goes with its cube"""
+    tint: Vec3 = (1.0, 1.0, 1.0)
+    """[3] multiplies the texture's linear RGB"""
+    mass_scale: Positive = 1.0
+    """multiplies the scaled mass"""
+    friction: NonNegative | None = None
+    """lateral friction instead of the asset's own"""
+
+
+class SupportSpec(Record, kw_only=True):
+    """A fixed box that things stand on: the table, or the floor."""
+
+    id: str
+    pose: Pose
+    """centre of the box, world"""
+    size: tuple[Positive, Positive, Positive]
+    """[3] m, full extents"""
+    texture: str | None = None
+    """name of a texture in the pack; none gives the plain colour"""
+    texture_scale: Positive = 0.5
+    """m covered by one repetition of the texture"""
+    colour: tuple[Unit, Unit, Unit] = (0.7, 0.7, 0.7)
+    """[3] sRGB in [0, 1]; multiplies the texture where there is one"""
+    friction: NonNegative = 0.8
+
+    @property
+    def top(self) -> float:
+        """Height of the upper face, m, world."""
+        return self.pose.position[2] + self.size[2] / 2
+
+
+class LightSpec(Record, kw_only=True):
+    """One distant light that casts shadows, and ambient light."""
+
+    direction: Vec3 = (0.3, -0.4, 1.0)
+    """[3] from the scene towards the light, world; need not be unit length"""
+    intensity: NonNegative = 1.0
+    """scales the nominal light"""
+    ambient: NonNegative = 1.0
+    """scales the nominal ambient light"""
+
+
+class CameraSpec(Record, kw_only=True):
+    """A pinhole camera, OpenCV convention (x right, y down, z forward)."""
+
+    id: str = "view"
+    width: Count = 224
+    """px"""
+    height: Count = 224
+    """px"""
+    fx: Positive
+    """px"""
+    fy: Positive
+    """px"""
+    cx: float
+    """px; the image's left edge is 0, its right edge `width`"""
+    cy: float
+    """px"""
+    pose: Pose
+    """camera to world"""
+    far: Positive = 10.0
+    """m along the optical axis; nothing beyond is seen"""
+
+
+class SensorSpec(Record, kw_only=True):
+    """Noise of the camera's pictures; drawn from the episode's seed and the step's number."""
+
+    depth_noise: Literal["none", "gaussian", "stereo"] = "none"
+    depth_sigma: NonNegative = 0.003
+    """m at 1 m (gaussian: grows with z squared), or px of disparity x 100 (stereo: see sensor)"""
+    stereo_baseline: Positive = 0.05
+    """m"""
+    rgb_sigma: NonNegative = 0.0
+    """standard deviation of additive noise, in 1/255"""
+    exposure: Positive = 1.0
+    """multiplies linear RGB"""
+
+
+class RobotSpec(Record, kw_only=True):
+    """The arm and where it waits."""
+
+    kind: Literal["panda"] = "panda"
+    base: Pose = Pose(position=(0.0, 0.0, 0.0))
+    parked: tuple[float, float, float, float, float, float, float] = (
+        2.3, -1.2, 0.0, -2.6, 0.0, 1.6, 0.785,
+    )  # fmt: skip
+    """[7] rad, the joint positions at the start and after each skill, out of the camera's view"""
+
+
+class SceneSpec(Record, kw_only=True):
+    """A whole scene. Two scenes are the same if and only if their digests are equal."""
+
+    version: int = VERSION
+    seed: int = 0
+    """what the composer was given; information only"""
+    composer: str = ""
+    """which composer made it"""
+    pack: str
+    """digest of the asset pack's manifest"""
+    supports: tuple[SupportSpec, ...]
+    """the first is the one that tasks play on"""
+    objects: tuple[ObjectSpec, ...]
+    light: LightSpec = LightSpec()
+    camera: CameraSpec
+    sensor: SensorSpec = SensorSpec()
+    robot: RobotSpec = RobotSpec()
+    settled: dict[str, tuple[Pose, ...]] = {}
+    """per backend kind: the objects' poses at rest, in the order of `objects`; reset uses them"""
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical JSON."""
+        return records.digest(self)
+
+    def poses(self, kind: str) -> tuple[Pose, ...]:
+        """Return the objects' start poses for a backend kind.
+
+        Raises:
+            SpecError: if the scene was never settled in that kind of backend.
+        """
+        if kind not in self.settled:
+            known = ", ".join(sorted(self.settled)) or "none"
+            raise SpecError(f"settled: no poses for backend kind {kind!r} (has: {known}); settle first")
+        return self.settled[kind]
+
+    def index(self, object_id: str) -> int:
+        """Return the place of an object in `objects`; raises SpecError if it is not there."""
+        for i, o in enumerate(self.objects):
+            if o.id == object_id:
+                return i
+        raise SpecError(f"objects: no object {object_id!r} (has: {', '.join(o.id for o in self.objects)})")
+
+
+def load_scene(data: bytes | str) -> SceneSpec:
+    """Decode and check a scene.
+
+    Raises:
+        SpecError: naming the field by path: "objects[2].scale: expected > 0.0, got -1".
+    """
+    spec = records.decode(data, SceneSpec)
+    check_scene(spec)
+    return spec
+
+
+def check_scene(spec: SceneSpec) -> None:
+    """Check what types alone cannot: version, unique ids, unit quaternions, settled lengths."""
+    if spec.version != VERSION:
+        raise SpecError(f"version: expected {VERSION}, got {spec.version}")
+    if not spec.supports:
+        raise SpecError("supports: expected at least one, got none")
+    seen: dict[str, int] = {}
+    for i, o in enumerate(spec.objects):
+        if o.id in seen:
+            raise SpecError(f"objects[{i}].id: {o.id!r} is already objects[{seen[o.id]}]")
+        seen[o.id] = i
+        _check_pose(o.pose, f"objects[{i}].pose")
+    _check_pose(spec.camera.pose, "camera.pose")
+    for kind, poses in spec.settled.items():
+        if len(poses) != len(spec.objects):
+            raise SpecError(f"settled.{kind}: expected {len(spec.objects)} poses, got {len(poses)}")
+        for i, pose in enumerate(poses):
+            _check_pose(pose, f"settled.{kind}[{i}]")
+
+
+def _check_pose(pose: Pose, path: str) -> None:
+    norm = sum(q * q for q in pose.orientation) ** 0.5
+    if abs(norm - 1) > 1e-4:
+        raise SpecError(f"{path}.orientation: expected unit length, got length {norm:.4g}")
