@@ -8,7 +8,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import trimesh
@@ -26,7 +26,7 @@ PACK_DIR = Path(__file__).resolve().parent / "pack"
 VERSION = 1
 
 
-class GraspRecord(Record, kw_only=True):
+class GraspRecord(Record, frozen=True, kw_only=True):
     """What the gripper did with the asset alone on a table, at one scale."""
 
     scale: Positive
@@ -38,7 +38,7 @@ class GraspRecord(Record, kw_only=True):
     """[successes] m between the fingers of each successful grasp"""
 
 
-class Cavity(Record, kw_only=True):
+class Cavity(Record, frozen=True, kw_only=True):
     """The room inside an open container, at scale 1."""
 
     radius: Positive
@@ -49,7 +49,7 @@ class Cavity(Record, kw_only=True):
     """m, from the rim to the floor"""
 
 
-class AssetInfo(Record, kw_only=True):
+class AssetInfo(Record, frozen=True, kw_only=True):
     """One asset, at scale 1."""
 
     name: str
@@ -97,7 +97,7 @@ class AssetInfo(Record, kw_only=True):
         return best.successes / best.tries if best.tries else 0.0
 
 
-class TextureInfo(Record, kw_only=True):
+class TextureInfo(Record, frozen=True, kw_only=True):
     """One tileable picture for tables and floors."""
 
     name: str
@@ -108,7 +108,7 @@ class TextureInfo(Record, kw_only=True):
     licence: str
 
 
-class Manifest(Record, kw_only=True):
+class Manifest(Record, frozen=True, kw_only=True):
     """What a pack holds."""
 
     version: int
@@ -151,7 +151,11 @@ class Pack:
             raise PackError(f"{path}: {e}") from e
         if self.manifest.version != VERSION:
             found = self.manifest.version
-            raise PackError(f"{path}: version: this refergym reads packs of version {VERSION}, got {found}")
+            raise PackError(f"{path}: version: expected {VERSION} (this refergym's), got {found}")
+        names = [a.name for a in self.manifest.assets]
+        for i, asset in enumerate(names):
+            if asset in names[:i]:
+                raise PackError(f"{path}: assets[{i}].name: {asset!r} is there twice")
         self.digest = hashlib.sha256(data).hexdigest()
         self._assets = {a.name: a for a in self.manifest.assets}
         self._textures = {t.name: t for t in self.manifest.textures}
@@ -162,7 +166,8 @@ class Pack:
     def __getitem__(self, name: str) -> AssetInfo:
         """Return an asset's record; raises PackError naming the asset and the pack."""
         if name not in self._assets:
-            raise PackError(f"asset {name!r} is not in pack {self.manifest.name!r} at {self.folder}")
+            pack = f"{self.manifest.name!r} at {self.folder}"
+            raise PackError(f"asset {name!r} is not in pack {pack}")
         return self._assets[name]
 
     def __contains__(self, name: object) -> bool:
@@ -174,7 +179,7 @@ class Pack:
         if name not in self._meshes:
             info = self[name]
             data = self._read(info.visual, info.visual_sha256)
-            self._meshes[name] = _load_glb(data, self.folder / info.visual)
+            self._meshes[name] = load_glb(data, self.folder / info.visual)
         return self._meshes[name]
 
     def hulls(self, name: str) -> tuple[NDArray[np.float64], ...]:
@@ -182,7 +187,7 @@ class Pack:
         if name not in self._hulls:
             info = self[name]
             data = self._read(info.collision, info.collision_sha256)
-            self._hulls[name] = _load_parts(data, self.folder / info.collision)
+            self._hulls[name] = load_parts(data, self.folder / info.collision)
         return self._hulls[name]
 
     def hull_file(self, name: str) -> Path:
@@ -194,7 +199,8 @@ class Pack:
         """Load a texture [h, w, 3] sRGB (cached)."""
         if name not in self._textures:
             known = ", ".join(sorted(self._textures)) or "none"
-            raise PackError(f"texture {name!r} is not in pack {self.manifest.name!r} (has: {known})")
+            pack = self.manifest.name
+            raise PackError(f"texture {name!r} is not in pack {pack!r} (has: {known})")
         if name not in self._images:
             info = self._textures[name]
             data = self._read(info.file, info.sha256)
@@ -216,7 +222,7 @@ class Pack:
         except OSError as e:
             raise PackError(f"{path}: cannot read the file ({e.strerror})") from e
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise PackError(f"{path}: sha256 differs from the manifest's; the file is damaged or was edited")
+            raise PackError(f"{path}: sha256 differs from the manifest's; damaged or edited")
         return data
 
 
@@ -226,16 +232,18 @@ def open_pack(folder: Path | None = None) -> Pack:
     return Pack(folder or PACK_DIR)
 
 
-def _load_glb(data: bytes, path: Path) -> VisualMesh:
+def load_glb(data: bytes, path: Path) -> VisualMesh:
+    """Read a GLB with one textured mesh; `path` is for the PackError's message."""
     try:
-        mesh = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+        mesh: Any = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
         texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
         uv = np.asarray(mesh.visual.uv, np.float32)
         normals = np.asarray(mesh.vertex_normals, np.float32)
         vertices = np.asarray(mesh.vertices, np.float32)
         faces = np.asarray(mesh.faces, np.int32)
     except Exception as e:  # trimesh raises whatever the damage leads to
-        raise PackError(f"{path}: not a readable GLB with one textured mesh ({type(e).__name__}: {e})") from e
+        why = f"{type(e).__name__}: {e}"
+        raise PackError(f"{path}: not a readable GLB with one textured mesh ({why})") from e
     uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
     return VisualMesh(
         vertices=_frozen(_z_up(vertices)),
@@ -251,7 +259,8 @@ def _z_up(v: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.stack([v[:, 0], -v[:, 2], v[:, 1]], axis=1))
 
 
-def _load_parts(data: bytes, path: Path) -> tuple[NDArray[np.float64], ...]:
+def load_parts(data: bytes, path: Path) -> tuple[NDArray[np.float64], ...]:
+    """Read the vertices of each object of an OBJ; `path` is for the PackError's message."""
     parts: list[list[tuple[float, ...]]] = []
     try:
         for line in data.decode().splitlines():

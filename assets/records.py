@@ -1,10 +1,12 @@
 """Frozen records: strict decoding with the path of the wrong field, canonical JSON, digests."""
 
 import hashlib
+import math
 import re
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from refergym.assets.errors import SpecError
 
@@ -16,8 +18,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def canonical_json(record: object) -> bytes:
-    """Encode a record as canonical JSON: sorted keys, shortest floats, no negative zero."""
-    return msgspec.json.encode(_clean(msgspec.to_builtins(record)), order="sorted")
+    """Encode a record as canonical JSON: sorted keys, shortest numbers, no negative zero.
+
+    Raises:
+        SpecError: naming the field that holds a number which JSON cannot (NaN, infinity).
+    """
+    return msgspec.json.encode(_clean(msgspec.to_builtins(record), ""), order="sorted")
 
 
 def digest(record: object) -> str:
@@ -43,31 +49,75 @@ def decode(data: bytes | str, kind: type[T], *, error: type[ValueError] = SpecEr
     return convert(raw, kind, error=error)
 
 
-def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError) -> T:  # noqa: ANN401
+def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError) -> T:
     """Turn plain dicts and lists into a record; errors as in `decode`."""
     try:
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as e:
-        raise error(_explain(str(e), raw)) from e
-
-
-def _explain(message: str, raw: Any) -> str:  # noqa: ANN401
-    text, _, path = message.partition(" - at ")
-    path = path.strip("`").removeprefix("$").removeprefix(".") or "(top level)"
-    value = _lookup(raw, path)
-    text = text.replace("Expected `", "expected `").replace("`", "")
-    text = re.sub(r"expected (float|int|str) (>=|<=|>|<) ", r"expected \2 ", text)
-    shown = "" if value is _MISSING or isinstance(value, dict | list) else f", got {value!r}"
-    if ", got " in text:
-        text = text.split(", got ")[0] if shown else text
-    return f"{path}: {text[:1].lower()}{text[1:]}{shown}"
+        raise error(_explain(str(e), raw, kind)) from e
 
 
 _MISSING = object()
+_KEY = "..."
 
 
-def _lookup(raw: Any, path: str) -> Any:  # noqa: ANN401
-    for part in re.findall(r"[^.\[\]]+", path):
+def _explain(message: str, raw: Any, kind: Any) -> str:
+    text, _, where = message.partition(" - at ")
+    parts = re.findall(r"[^.\[\]]+|(?<=\[)\.\.\.(?=\])", where.strip("`").removeprefix("$"))
+    parts = _name_keys(parts, message, raw, kind)
+    if found := re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", text):
+        parts.append(found[2])
+        known = found[1] == "missing required"
+        return f"{_path(parts)}: {'required, but missing' if known else 'unknown field'}"
+    text = text.replace("`", "")
+    text = re.sub(r"^Expected (float|int|str) (>=|<=|>|<) ", r"Expected \2 ", text)
+    text = re.sub(r"^(Expected \S+ -?\d+)\.0$", r"\1", text)
+    value = _lookup(raw, parts)
+    if text.startswith("Invalid enum value"):
+        text = f"Expected one of {_allowed(kind, parts)}"
+    if value is not _MISSING and not isinstance(value, dict | list):
+        text = f"{text.split(', got ')[0]}, got {_shown(value)}"
+    return f"{_path(parts)}: {text[:1].lower()}{text[1:]}"
+
+
+def _path(parts: list[str]) -> str:
+    """Join the parts of a path as in "objects[2].scale"."""
+    joined = "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in parts)
+    return joined.removeprefix(".") or "(top level)"
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _name_keys(parts: list[str], message: str, raw: Any, kind: Any) -> list[str]:
+    """Find the dict keys that msgspec leaves out of its paths ("settled[...]")."""
+    while _KEY in parts:
+        at = parts.index(_KEY)
+        for key in _lookup(raw, parts[:at]):
+            try:
+                msgspec.convert(_narrowed(raw, parts[:at], key), kind, strict=True)
+            except msgspec.ValidationError as e:
+                if str(e) == message:
+                    parts = [*parts[:at], key, *parts[at + 1 :]]
+                    break
+        else:
+            return parts
+    return parts
+
+
+def _narrowed(raw: Any, parts: list[str], key: str) -> Any:
+    """Copy plain data with the dict at a path cut down to one key."""
+    if not parts:
+        return {key: raw[key]}
+    if isinstance(raw, list):
+        k = int(parts[0])
+        return [*raw[:k], _narrowed(raw[k], parts[1:], key), *raw[k + 1 :]]
+    return {**raw, parts[0]: _narrowed(raw[parts[0]], parts[1:], key)}
+
+
+def _lookup(raw: Any, parts: list[str]) -> Any:
+    for part in parts:
         if isinstance(raw, list) and part.isdigit() and int(part) < len(raw):
             raw = raw[int(part)]
         elif isinstance(raw, dict) and part in raw:
@@ -77,11 +127,40 @@ def _lookup(raw: Any, path: str) -> Any:  # noqa: ANN401
     return raw
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401
+def _allowed(kind: Any, parts: list[str]) -> str:
+    """List the values that a field of literals or an enum may have."""
+    found: list[str] = []
+    pending = [(inspect.type_info(kind), parts)]
+    while pending:
+        info, rest = pending.pop()
+        match info:
+            case inspect.LiteralType():
+                found += [repr(v) for v in info.values]
+            case inspect.EnumType():
+                found += [repr(v.value) for v in info.cls]
+            case inspect.UnionType():
+                pending += [(t, rest) for t in info.types]
+            case inspect.StructType() if rest:
+                pending += [(f.type, rest[1:]) for f in info.fields if f.encode_name == rest[0]]
+            case inspect.TupleType() if rest and int(rest[0]) < len(info.item_types):
+                pending.append((info.item_types[int(rest[0])], rest[1:]))
+            case inspect.ListType() | inspect.VarTupleType() if rest:
+                pending.append((info.item_type, rest[1:]))
+            case inspect.DictType() if rest:
+                pending.append((info.value_type, rest[1:]))
+            case inspect.Metadata():
+                pending.append((info.type, rest))
+    return ", ".join(found) or "a fixed set of values"
+
+
+def _clean(value: Any, path: str) -> Any:
     if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items()}
+        return {k: _clean(v, f"{path}.{k}") for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(v) for v in value]
+        return [_clean(v, f"{path}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, float):
-        return value + 0.0
+        if not math.isfinite(value):
+            raise SpecError(f"{path.removeprefix('.')}: expected a finite number, got {value}")
+        # 1 and 1.0 are one number and have one text
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value

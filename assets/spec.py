@@ -124,7 +124,7 @@ class RobotSpec(Record, kw_only=True):
     kind: Literal["panda"] = "panda"
     base: Pose = Pose(position=(0.0, 0.0, 0.0))
     parked: tuple[float, float, float, float, float, float, float] = (
-        2.3, -1.2, 0.0, -2.6, 0.0, 1.6, 0.785,
+        2.6, -0.91977991, 0.0, -2.38668048, 0.0, 1.46690057, 0.78539816,
     )  # fmt: skip
     """[7] rad, the joint positions at the start and after each skill, out of the camera's view"""
 
@@ -177,7 +177,7 @@ def load_scene(data: bytes | str) -> SceneSpec:
     """Decode and check a scene.
 
     Raises:
-        SpecError: naming the field by path: "objects[2].scale: expected > 0.0, got -1".
+        SpecError: naming the field by path: "objects[2].scale: expected > 0, got -1".
     """
     spec = records.decode(data, SceneSpec)
     check_scene(spec)

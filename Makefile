@@ -1,0 +1,66 @@
+# `make help` says what there is. Overridable: VENV, EXTRAS, PYTHON, JOBS, PIPFLAGS.
+VENV ?= .venv
+EXTRAS ?=
+JOBS ?= 2
+OUT ?= runs/first
+EPISODES ?= 5
+
+# An environment is as good as what it was made from: the stamp's name holds a checksum of that.
+KEY := $(shell { pwd; cat pyproject.toml constraints.txt .ci/environment; } | cksum | cut -d' ' -f1)
+comma := ,
+RUN_EXTRAS := $(EXTRAS)
+DEV_EXTRAS := dev$(if $(EXTRAS),$(comma)$(EXTRAS))
+CORE := $(VENV)/.stamp-$(KEY)-$(RUN_EXTRAS)
+DEV := $(VENV)/.stamp-$(KEY)-$(DEV_EXTRAS)
+BIN := $(VENV)/bin
+# One core per process: pools of threads cost more than they bring at this size.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help run test test-all check format bench doctor clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+run: $(CORE)  ## evaluate the oracle and the random policy on pick-and-place; pictures in runs/
+	@backend=$$($(BIN)/python -c 'import importlib.util as u; print("bullet" if u.find_spec("pybullet") else "kinematic")'); \
+	if [ $$backend = kinematic ]; then \
+		echo "PyBullet is not installed (no wheel for this Python): using the kinematic backend. 'make doctor' names the command that builds it."; \
+	fi; \
+	$(BIN)/refergym evaluate policy=[oracle,random] task=pick_place backend=$$backend episodes=$(EPISODES) seed=0 floors=false out=$(OUT)
+
+test: $(DEV) check  ## `make check`, then the tests (not the slow ones)
+	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile
+
+test-all: $(DEV) check  ## the same with the slow tests
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+check: $(DEV)  ## ruff, ruff format, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: $(DEV)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
+	$(BIN)/python tests/bench/speed.py
+	$(BIN)/python tests/bench/peers.py
+
+doctor: $(CORE)  ## what works on this machine, and what mends the rest
+	$(BIN)/refergym doctor
+
+clean:  ## remove the environments and everything made by these commands
+	rm -rf $(VENV) .bench build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Everything in an environment with the dev extra is also in one without.
+$(CORE):
+	@[ -e $(DEV) ] || .ci/environment $(VENV) $(RUN_EXTRAS)
+	@touch $@
+
+$(DEV):
+	@.ci/environment $(VENV) $(DEV_EXTRAS)
+	@touch $@

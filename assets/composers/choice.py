@@ -1,0 +1,271 @@
+"""Which things stand on the table: assets and scales that fit, with duplicates and stacks."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from refergym.assets.composers.base import Wants
+from refergym.assets.composers.params import TabletopParams
+from refergym.assets.errors import ComposeError
+from refergym.assets.footprints import Outline, outline
+from refergym.assets.library import AssetInfo, Pack
+
+PLAY = 0.004
+"""m between a thing and the wall of the container it stands in"""
+RESERVE = 0.006
+"""m2 kept for each object still to be chosen, so that a first big plate leaves room for others"""
+DRAWS = 40
+"""assets drawn for one place in the scene"""
+_GRID = 25
+
+
+class Misfit(Exception):
+    """One try at a scene failed; its text is the constraint. Never leaves the composer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """An asset at a scale, chosen for a scene."""
+
+    info: AssetInfo
+    shape: Outline
+    scale: float
+    is_wanted: bool = False
+    """asked for by the task: on the table, in reach, and nothing in or on it"""
+    parent: int | None = None
+    """index of the item that it stands in or on"""
+
+    @property
+    def radius(self) -> float:
+        """Radius in m of the circle round its middle that holds it."""
+        return self.shape.outer * self.scale
+
+    @property
+    def tallness(self) -> float:
+        """Height, m."""
+        return self.info.size[2] * self.scale
+
+    @property
+    def bulk(self) -> float:
+        """Mean side, m: what size ranks compare."""
+        return math.prod(self.info.size) ** (1 / 3) * self.scale
+
+    def room(self) -> float:
+        """Radius in m of what it can hold or carry round its middle; 0 for other things."""
+        if self.info.cavity is not None:
+            return max(0.0, self.info.cavity.radius * self.scale - PLAY)
+        return 0.8 * self.shape.inner * self.scale if self.info.flat_top else 0.0
+
+
+class Catalogue:
+    """The pack's assets with the scales that the parameters allow."""
+
+    def __init__(self, pack: Pack, params: TabletopParams) -> None:
+        """Sort the pack's assets.
+
+        Raises:
+            ComposeError: if a category is unknown, or if nothing is left.
+        """
+        self.pack = pack
+        self.params = params
+        known = sorted({a.category for a in pack.manifest.assets})
+        for category in params.categories or ():
+            if category not in known:
+                raise ComposeError(
+                    f"scene.categories: {category!r} is not in pack {pack.manifest.name!r} "
+                    f"(has: {', '.join(known)})"
+                )
+        self.scales: dict[str, tuple[float, float]] = {}
+        self.categories: dict[str, list[AssetInfo]] = {}
+        for info in pack.manifest.assets:
+            if params.categories is not None and info.category not in params.categories:
+                continue
+            low, high = self._limits(info)
+            if low <= high:
+                self.scales[info.name] = (low, high)
+                self.categories.setdefault(info.category, []).append(info)
+        if not self.categories:
+            raise ComposeError(
+                f"scene: no asset of pack {pack.manifest.name!r} has a scale in "
+                f"[{params.scale[0]:g}, {params.scale[1]:g}] within "
+                "max_extent, max_height and min_width"
+            )
+        self.graspable = {
+            a.name: scales
+            for assets in self.categories.values()
+            for a in assets
+            if (scales := [s for s in self._grid(a) if a.grasp_rate(s) >= params.min_grasp_rate])
+        }
+        self.names = sorted(self.categories)
+        self.receptacles = [
+            a
+            for assets in self.categories.values()
+            for a in assets
+            if a.cavity is not None or a.flat_top
+        ]
+
+    def item(
+        self,
+        info: AssetInfo,
+        scale: float,
+        is_wanted: bool = False,
+        parent: int | None = None,
+    ) -> Item:
+        """Make an item."""
+        shape = outline(self.pack, info.name)
+        scale = round(scale, 4)
+        return Item(info=info, shape=shape, scale=scale, is_wanted=is_wanted, parent=parent)
+
+    def _limits(self, info: AssetInfo) -> tuple[float, float]:
+        p = self.params
+        sides = sorted(info.size)
+        longest = max(info.size[0], info.size[1])
+        low = max(p.scale[0], p.min_width / sides[1])
+        high = min(p.scale[1], p.max_height / info.size[2], p.max_extent / longest)
+        return math.ceil(low * 1e4) / 1e4, math.floor(high * 1e4) / 1e4
+
+    def _grid(self, info: AssetInfo) -> list[float]:
+        low, high = self.scales[info.name]
+        return [low + (high - low) * k / (_GRID - 1) for k in range(_GRID)]
+
+
+def choose(catalogue: Catalogue, count: int, wants: Wants, rng: np.random.Generator) -> list[Item]:
+    """Choose `count` items that fit on the table together; parents stand before their children.
+
+    Raises:
+        Misfit: if the draws do not come together.
+    """
+    return _Choice(catalogue, count, rng).run(wants)
+
+
+class _Choice:
+    def __init__(self, catalogue: Catalogue, count: int, rng: np.random.Generator) -> None:
+        p = catalogue.params
+        self.catalogue, self.params, self.count, self.rng = catalogue, p, count, rng
+        width = p.region_x[1] - p.region_x[0] + 2 * p.spill
+        depth = p.region_y[1] - p.region_y[0] + 2 * p.spill
+        self.left = width * depth * p.density[1]
+        self.items: list[Item] = []
+
+    def run(self, wants: Wants) -> list[Item]:
+        for _ in range(wants.graspable):
+            self._add(self._graspable, "graspable objects do not fit the table")
+        for _ in range(wants.receptacles):
+            self._add(self._receptacle, "receptacles do not fit the table")
+        if wants.duplicates or self.rng.random() < self.params.duplicates:
+            self._duplicate(wants.duplicates)
+        while len(self.items) < self.count:
+            self._add(self._any, "sizes do not fit the table")
+            self._stack()
+        return self.items
+
+    def _duplicate(self, is_needed: bool) -> None:
+        room = self.count - len(self.items)
+        several = {c for c, assets in self.catalogue.categories.items() if len(assets) > 1}
+        groups = sorted(several or self.catalogue.categories)
+        taken = sorted({i.info.category for i in self.items})
+        category = self._pick(taken if taken and self.rng.random() < 0.5 else groups)
+        low, high = self.params.duplicate_counts
+        there = sum(i.info.category == category for i in self.items)
+        more = min(int(self.rng.integers(low, high + 1)) - there, room)
+        for _ in range(more):
+            try:
+                self._add(lambda: self._of(category), "duplicates do not fit the table")
+            except Misfit:
+                if is_needed:
+                    raise
+                return
+        names = [i.info.category for i in self.items]
+        if is_needed and len(set(names)) == len(names):
+            raise Misfit("duplicates do not fit the table")
+
+    def _add(self, draw: Callable[[], Item], cause: str) -> None:
+        """Append the first drawn item that leaves room for the rest and differs from its like."""
+        reserve = RESERVE * (self.count - len(self.items) - 1)
+        for _ in range(DRAWS):
+            item = draw()
+            area = item.shape.grown_area(item.scale, self.params.margin / 2)
+            if area <= self.left - reserve and self._differs(item):
+                self.left -= area
+                self.items.append(item)
+                return
+        raise Misfit(cause)
+
+    def _differs(self, item: Item) -> bool:
+        gap = 1 + self.params.duplicate_gap
+        for other in self.items:
+            if other.info.category == item.info.category:
+                ratio = item.bulk / other.bulk
+                if 1 / gap < ratio < gap:
+                    return False
+        return True
+
+    def _stack(self) -> None:
+        """Now and then put something into or onto the last item."""
+        parent = self.items[-1]
+        room = parent.room()
+        is_container = parent.info.cavity is not None
+        share = self.params.inside if is_container else self.params.on_top
+        if not is_container and parent.tallness > self.params.carrier_height:
+            return
+        if room <= 0 or len(self.items) >= self.count or self.rng.random() >= share:
+            return
+        for _ in range(DRAWS):
+            child = self._any()
+            low, high = self.catalogue.scales[child.info.name]
+            high = min(high, room / child.shape.outer)
+            depth = parent.info.cavity.depth * parent.scale if parent.info.cavity else 0.0
+            high = min(high, (self.params.carried_height + depth) / child.info.size[2])
+            if high < low:
+                continue
+            child = self.catalogue.item(
+                child.info, self.rng.uniform(low, high), parent=len(self.items) - 1
+            )
+            if _shows(child, parent) and self._differs(child):
+                self.items.append(child)
+                return
+
+    def _any(self) -> Item:
+        return self._of(self._pick(self.catalogue.names))
+
+    def _of(self, category: str) -> Item:
+        """Draw among the category's assets that are used least."""
+        assets = self.catalogue.categories[category]
+        there = [i.info.shape for i in self.items if i.info.category == category]
+        if there:
+            used = [there.count(a.shape) for a in assets]
+            assets = [a for a, n in zip(assets, used, strict=True) if n == min(used)]
+        info = assets[int(self.rng.integers(len(assets)))]
+        return self.catalogue.item(info, self.rng.uniform(*self.catalogue.scales[info.name]))
+
+    def _graspable(self) -> Item:
+        pool = self.catalogue.graspable
+        pack = self.catalogue.pack
+        category = self._pick(sorted({pack[n].category for n in pool}))
+        name = self._pick([n for n in pool if pack[n].category == category])
+        scales = pool[name]
+        scale = scales[int(self.rng.integers(len(scales)))]
+        return self.catalogue.item(pack[name], scale, is_wanted=True)
+
+    def _receptacle(self) -> Item:
+        """Draw one; most draws insist on room for a wanted graspable."""
+        smallest = min((i.radius for i in self.items if i.is_wanted), default=0.0)
+        pool = self.catalogue.receptacles
+        for k in range(DRAWS):
+            info = pool[int(self.rng.integers(len(pool)))]
+            scale = self.rng.uniform(*self.catalogue.scales[info.name])
+            item = self.catalogue.item(info, scale, is_wanted=True)
+            if item.room() >= smallest or k == DRAWS - 1:
+                break
+        return item
+
+    def _pick(self, names: list[str]) -> str:
+        return names[int(self.rng.integers(len(names)))]
+
+
+def _shows(child: Item, parent: Item) -> bool:
+    """What stands in a container has to come up to half its depth, or nobody sees it."""
+    cavity = parent.info.cavity
+    return cavity is None or child.tallness >= 0.5 * cavity.depth * parent.scale

@@ -1,0 +1,148 @@
+"""Where things stand: upright, turned at random, footprints apart, close enough for the camera."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from shapely import Polygon
+
+from refergym.assets.composers.choice import Item, Misfit
+from refergym.assets.composers.params import TabletopParams
+from refergym.assets.footprints import overlaps, placed
+
+GROWTH = 1.3
+"""the part of the table in use grows by this when things do not fit in it"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an item stands."""
+
+    x: float
+    """m, world"""
+    y: float
+    """m, world"""
+    z: float
+    """m, world"""
+    yaw: float
+    """rad"""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of the table in use; footprints stay inside."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+def arrange(
+    items: list[Item], params: TabletopParams, rng: np.random.Generator
+) -> dict[int, Place]:
+    """Place all items that stand on the table itself.
+
+    Returns:
+        A place for the index of each item without a parent.
+
+    Raises:
+        Misfit: if they do not fit.
+    """
+    ground = [k for k, item in enumerate(items) if item.parent is None]
+    order = sorted(ground, key=lambda k: (-items[k].radius, k))
+    area = sum(items[k].shape.grown_area(items[k].scale, params.margin / 2) for k in ground)
+    size = area / rng.uniform(*params.density)
+    aspect = rng.uniform(*params.aspect)
+    whole = _side(params.region_x, params.spill) * _side(params.region_y, params.spill)
+    while True:
+        window = _window(size, aspect, params, rng)
+        places = _fill(items, order, window, params, rng)
+        if places is not None:
+            return places
+        if size >= whole:
+            raise Misfit("footprints do not fit")
+        size *= GROWTH
+
+
+def _fill(
+    items: list[Item],
+    order: list[int],
+    window: _Window,
+    params: TabletopParams,
+    rng: np.random.Generator,
+) -> dict[int, Place] | None:
+    places: dict[int, Place] = {}
+    done: list[tuple[Item, Place, Polygon]] = []
+    for k in order:
+        item = items[k]
+        draws = rng.random((params.object_tries, 3))
+        for u, v, w in draws.tolist():
+            place = _draw(item, u, v, w, window, params)
+            if place is None:
+                continue
+            polygon = _if_clear(item, place, window, done, params.margin)
+            if polygon is not None:
+                places[k] = place
+                done.append((item, place, polygon))
+                break
+        else:
+            return None
+    return places
+
+
+def _draw(
+    item: Item, u: float, v: float, w: float, window: _Window, params: TabletopParams
+) -> Place | None:
+    x = _within(u, window.x, params.region_x, item)
+    y = _within(v, window.y, params.region_y, item)
+    if item.is_wanted and not params.reach[0] <= math.hypot(x, y) <= params.reach[1]:
+        return None
+    yaw = (2 * w - 1) * math.pi
+    return Place(x=round(x, 6), y=round(y, 6), z=0.0, yaw=round(yaw, 6))
+
+
+def _within(
+    share: float, window: tuple[float, float], region: tuple[float, float], item: Item
+) -> float:
+    """Draw a coordinate of a middle that keeps at least the inner circle inside the window."""
+    keep = item.shape.inner * item.scale
+    low, high = max(window[0] + keep, region[0]), min(window[1] - keep, region[1])
+    return low + share * (high - low) if high > low else (low + high) / 2
+
+
+def _if_clear(
+    item: Item,
+    place: Place,
+    window: _Window,
+    done: list[tuple[Item, Place, Polygon]],
+    margin: float,
+) -> Polygon | None:
+    """Return the footprint if it is inside the window and clear of all others."""
+    inner = item.shape.inner * item.scale
+    near: list[Polygon] = []
+    for other, at, polygon in done:
+        apart = math.hypot(at.x - place.x, at.y - place.y) - margin
+        if apart < inner + other.shape.inner * other.scale:
+            return None
+        if apart < item.radius + other.radius:
+            near.append(polygon)
+    own = placed(item.shape, place.x, place.y, place.yaw, item.scale)
+    x0, y0, x1, y1 = own.bounds
+    if x0 < window.x[0] or x1 > window.x[1] or y0 < window.y[0] or y1 > window.y[1]:
+        return None
+    return None if any(overlaps(own, polygon, margin) for polygon in near) else own
+
+
+def _window(
+    size: float, aspect: float, params: TabletopParams, rng: np.random.Generator
+) -> _Window:
+    full_x, full_y = _side(params.region_x, params.spill), _side(params.region_y, params.spill)
+    side_x = min(full_x, math.sqrt(size / aspect))
+    side_y = min(full_y, size / side_x)
+    side_x = min(full_x, size / side_y)
+    x = params.region_x[0] - params.spill + rng.random() * (full_x - side_x)
+    y = params.region_y[0] - params.spill + rng.random() * (full_y - side_y)
+    return _Window((x, x + side_x), (y, y + side_y))
+
+
+def _side(region: tuple[float, float], spill: float) -> float:
+    return region[1] - region[0] + 2 * spill

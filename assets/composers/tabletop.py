@@ -1,0 +1,207 @@
+"""Scenes on a table top, after the simulated part of RefSpatial (RoboRefer, section on RefSpatial).
+
+Objects stand upright without touching, some of one category, some in or on others; lights and
+camera vary, and the camera is as near as shows everything.
+"""
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from refergym.assets import poses
+from refergym.assets.composers.base import Wants
+from refergym.assets.composers.choice import Catalogue, Item, Misfit, choose
+from refergym.assets.composers.layout import Place, arrange
+from refergym.assets.composers.params import TabletopParams, read_params
+from refergym.assets.composers.stacking import rest_height
+from refergym.assets.composers.viewpoint import find_camera
+from refergym.assets.errors import ComposeError
+from refergym.assets.library import Pack, open_pack
+from refergym.assets.seeding import generator
+from refergym.assets.spec import LightSpec, ObjectSpec, Pose, SceneSpec, SupportSpec
+
+FLOOR_SIZE = (6.0, 6.0, 0.1)
+"""[3] m"""
+STACK_TRIES = 6
+
+
+class Tabletop:
+    """The composer `tabletop`. Its parameters are those of `TabletopParams`, by keyword.
+
+    Raises:
+        SpecError: for a parameter that is unknown or out of range.
+        ComposeError: if the pack has nothing that fits the parameters.
+    """
+
+    def __init__(self, *, pack: Pack | None = None, **params: Any) -> None:
+        """Check the parameters and sort the pack's assets; None opens the package's own pack."""
+        self.pack = pack or open_pack()
+        self.params: TabletopParams = read_params(params)
+        self._catalogue = Catalogue(self.pack, self.params)
+
+    def compose(self, seed: int, index: int = 0, wants: Wants = Wants()) -> SceneSpec:  # noqa: B008
+        """Compose scene number `index` of a seed; see `Composer`."""
+        scene, _ = self.search(seed, index, wants)
+        return scene
+
+    def search(
+        self,
+        seed: int,
+        index: int = 0,
+        wants: Wants = Wants(),  # noqa: B008
+    ) -> tuple[SceneSpec, dict[str, int]]:
+        """Compose a scene and count the tries that failed on the way, by constraint.
+
+        Raises:
+            ComposeError: as in `Composer.compose`.
+        """
+        self._check(wants)
+        count = self._count(wants, generator(seed, "compose", index))
+        causes: Counter[str] = Counter()
+        for k in range(1, self.params.tries + 1):
+            rng = generator(seed, "compose", index, k)
+            try:
+                return self._try(seed, count, wants, rng), dict(causes)
+            except Misfit as e:
+                causes[str(e)] += 1
+        told = "; ".join(
+            f"{cause}: {n}" + (f" of {self.params.tries} tries" if k == 0 else "")
+            for k, (cause, n) in enumerate(causes.most_common())
+        )
+        raise ComposeError(f"scene {index} of seed {seed} with {count} objects: {told}")
+
+    def _check(self, wants: Wants) -> None:
+        p, name = self.params, self.pack.manifest.name
+        if wants.graspable and not self._catalogue.graspable:
+            raise ComposeError(
+                f"wants.graspable: {wants.graspable} wanted, but no asset of pack {name!r} has a "
+                f"measured grasp rate >= {p.min_grasp_rate:g} at the scales that fit"
+            )
+        if wants.receptacles and not self._catalogue.receptacles:
+            raise ComposeError(
+                f"wants.receptacles: {wants.receptacles} wanted, but no asset of pack {name!r} "
+                "that fits has a cavity or a flat top"
+            )
+        least = _least(wants)
+        if least > p.counts[1]:
+            raise ComposeError(
+                f"wants: {least} objects wanted, but scene.counts allows {p.counts[1]} at most"
+            )
+
+    def _count(self, wants: Wants, rng: np.random.Generator) -> int:
+        low, high = self.params.counts
+        return max(int(rng.integers(low, high + 1)), _least(wants))
+
+    def _try(self, seed: int, count: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
+        p = self.params
+        items = choose(self._catalogue, count, wants, rng)
+        places = self._stack(items, arrange(items, p, rng), rng)
+        camera = find_camera(self.pack, items, places, p, rng)
+        objects = self._objects(items, places)
+        return SceneSpec(
+            seed=seed,
+            composer="tabletop",
+            pack=self.pack.digest,
+            supports=self._supports(rng),
+            objects=objects,
+            light=self._light(rng),
+            camera=camera,
+            settled={"kinematic": tuple(o.pose for o in objects)},
+        )
+
+    def _stack(
+        self, items: list[Item], places: dict[int, Place], rng: np.random.Generator
+    ) -> list[Place]:
+        """Add the places of what stands in or on something; parents come before children."""
+        for k, item in enumerate(items):
+            if item.parent is not None:
+                places[k] = self._stacked(item, items[item.parent], places[item.parent], rng)
+        return [places[k] for k in range(len(items))]
+
+    def _stacked(self, child: Item, parent: Item, base: Place, rng: np.random.Generator) -> Place:
+        slack = max(0.0, parent.room() - child.radius)
+        for _ in range(STACK_TRIES):
+            angle, yaw = (math.pi * (2 * rng.random(2) - 1)).tolist()
+            out = slack * float(rng.random())
+            dx, dy = out * math.cos(angle), out * math.sin(angle)
+            height = rest_height(
+                self.pack,
+                parent.info.name,
+                parent.scale,
+                child.info.name,
+                child.scale,
+                (dx, dy),
+                yaw,
+            )
+            if height is not None:
+                c, s = math.cos(base.yaw), math.sin(base.yaw)
+                return Place(
+                    x=round(base.x + c * dx - s * dy, 6),
+                    y=round(base.y + s * dx + c * dy, 6),
+                    z=round(base.z + height, 6),
+                    yaw=round(math.remainder(base.yaw + yaw, 2 * math.pi), 6),
+                )
+        raise Misfit("nothing rests in or on what was chosen to hold it")
+
+    def _objects(self, items: list[Item], places: list[Place]) -> tuple[ObjectSpec, ...]:
+        seen: Counter[str] = Counter()
+        objects = []
+        for item, place in zip(items, places, strict=True):
+            name = item.info.category.replace(" ", "_")
+            row = np.array([place.x, place.y, place.z, *poses.about_z(place.yaw)])
+            objects.append(
+                ObjectSpec(
+                    id=f"{name}_{seen[name]}",
+                    asset=item.info.name,
+                    pose=poses.as_pose(row),
+                    scale=item.scale,
+                )
+            )
+            seen[name] += 1
+        return tuple(objects)
+
+    def _supports(self, rng: np.random.Generator) -> tuple[SupportSpec, SupportSpec]:
+        p = self.params
+        (x0, x1), (y0, y1) = p.table_x, p.table_y
+        table = SupportSpec(
+            id="table",
+            pose=Pose(position=((x0 + x1) / 2, (y0 + y1) / 2, -p.table_thickness / 2)),
+            size=(x1 - x0, y1 - y0, p.table_thickness),
+            texture=self._texture("table", rng),
+            texture_scale=round(float(rng.uniform(*p.texture_scale)), 3),
+        )
+        floor = SupportSpec(
+            id="floor",
+            pose=Pose(position=((x0 + x1) / 2, (y0 + y1) / 2, p.floor_z - FLOOR_SIZE[2] / 2)),
+            size=FLOOR_SIZE,
+            texture=self._texture("floor", rng),
+            texture_scale=round(float(rng.uniform(*p.texture_scale)), 3),
+        )
+        return table, floor
+
+    def _texture(self, use: str, rng: np.random.Generator) -> str | None:
+        names = self.pack.textures(use)
+        return names[int(rng.integers(len(names)))] if names else None
+
+    def _light(self, rng: np.random.Generator) -> LightSpec:
+        p = self.params
+        high = math.radians(rng.uniform(*p.light_elevation))
+        round_z = float(rng.uniform(-math.pi, math.pi))
+        direction = (
+            round(math.cos(high) * math.cos(round_z), 6),
+            round(math.cos(high) * math.sin(round_z), 6),
+            round(math.sin(high), 6),
+        )
+        return LightSpec(
+            direction=direction,
+            intensity=round(float(rng.uniform(*p.light)), 4),
+            ambient=round(float(rng.uniform(*p.light)), 4),
+        )
+
+
+def _least(wants: Wants) -> int:
+    """Return how many objects a request needs."""
+    wanted = wants.graspable + wants.receptacles
+    return max(wanted + (wants.duplicates and wanted == wants.receptacles) * 2, 1)

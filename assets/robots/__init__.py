@@ -1,0 +1,1 @@
+"""The robots: their kinematics and their files."""

@@ -1,0 +1,220 @@
+"""Places as polygons: in a direction, beside, between, onto, into; and what is free there.
+
+Pure functions over a `Layout`. Free space follows RefSpatial's 3D part (a sector of 90 degrees, a
+candidate is visible if its depth agrees within 2.5 cm); pixels stand for what the camera sees.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import Polygon
+from shapely.geometry.base import BaseGeometry
+
+from refergym.assets.records import Record
+from refergym.assets.spec import NonNegative, Positive
+from refergym.envs.errors import TaskError
+from refergym.envs.programs import Side
+from refergym.envs.task_spec import Area, PointAreaGoal, PutGoal
+from refergym.envs.types import ID_SUPPORT, Array
+from refergym.envs.view import Layout, Thing, View
+
+NEAR = 0.025
+"""m: a point is visible if the depth at its pixel agrees within this"""
+
+
+class Room(Record, kw_only=True):
+    """How much room a place needs, and where the arm gets to."""
+
+    clearance: NonNegative = 0.02
+    """m between what is put down and everything else"""
+    nearest: NonNegative = 0.30
+    """m from the robot's axis"""
+    farthest: Positive = 0.70
+    """m from the robot's axis"""
+    beside: Positive = 0.20
+    """m beyond the anchor's edge, at most, that still counts as beside it"""
+    pixels: int = 40
+    """least visible pixels of a free area, in a picture 224 px wide"""
+
+    def holds(self, xy: Array) -> bool:
+        """Tell whether the arm gets to a place [2] m."""
+        return self.nearest <= float(np.hypot(*xy)) <= self.farthest and xy[0] > 0
+
+
+def disc(layout: Layout, goal: Array, radius: float) -> Area:
+    """Everything on the table within a distance of a point [2] m."""
+    return area_of(shapely.Point(goal).buffer(radius, quad_segs=8), layout, goal)
+
+
+def ahead(layout: Layout, anchor: Thing, side: Side, distance: float) -> Array:
+    """Return the point [2] m at a distance from the anchor's middle, in a viewer's direction."""
+    return anchor.centre + layout.direction(side) * distance
+
+
+def beside(layout: Layout, anchor: Thing, side: Side, room: Room) -> Polygon:
+    """Sector of 90 degrees on one side of the anchor, from its outline to `room.beside` beyond."""
+    toward = layout.direction(side)
+    turn = np.arctan2(toward[1], toward[0])
+    angles = turn + np.linspace(-np.pi / 4, np.pi / 4, 13)
+    reach = anchor.radius + max(room.beside, 2 * anchor.radius)
+    arc = anchor.centre + reach * np.column_stack([np.cos(angles), np.sin(angles)])
+    sector = Polygon([anchor.centre, *arc]).intersection(layout.table)
+    return _largest(sector.difference(anchor.footprint))
+
+
+def between(layout: Layout, a: Thing, b: Thing, width: float) -> Polygon:
+    """Strip of `width` either side of the line that joins two middles, between the outlines."""
+    line = shapely.LineString([a.centre, b.centre])
+    if line.length < 1e-6:
+        raise TaskError("two anchors stand at one place")
+    strip = line.buffer(width, cap_style="flat").intersection(layout.table)
+    strip = strip.difference(shapely.union_all([a.footprint, b.footprint]))
+    middle = line.difference(a.footprint).difference(b.footprint)
+    if middle.is_empty or middle.geom_type != "LineString":
+        raise TaskError("no gap between the anchors")
+    parts = [p for p in shapely.get_parts(strip) if p.intersects(middle)]
+    if not parts:
+        raise TaskError("no gap between the anchors")
+    return Polygon(max(parts, key=lambda p: p.area).exterior)
+
+
+def free(
+    layout: Layout, radius: float, clearance: float, without: Iterable[int] = ()
+) -> BaseGeometry:
+    """Where the middle of something round may stand on the table, touching nothing.
+
+    Args:
+        layout: what stands where.
+        radius: m, of the thing.
+        clearance: m, to everything else.
+        without: indices of objects that are not in the way.
+    """
+    left_out = set(without)
+    others = [t.footprint for t in layout.things if t.index not in left_out]
+    blocked = shapely.buffer(shapely.union_all(others), radius + clearance, quad_segs=4)
+    return layout.table.buffer(-radius).difference(blocked)
+
+
+def nearest_free(where: BaseGeometry, wish: Array, room: Room) -> Array:
+    """Return the point [2] m of a region nearest to a wish that the arm reaches; else TaskError."""
+    ring = shapely.Point(0, 0).buffer(room.farthest - 0.005, quad_segs=16)
+    ring = ring.difference(shapely.Point(0, 0).buffer(room.nearest + 0.005, quad_segs=16))
+    where = where.intersection(ring).intersection(shapely.box(0, -2, 2, 2))
+    if where.is_empty:
+        raise TaskError("no free place that the arm reaches")
+    point = shapely.get_coordinates(shapely.shortest_line(where, shapely.Point(wish)))
+    return point[0]
+
+
+def inside_fits(anchor: Thing, thing: Thing) -> bool:
+    """Tell whether a thing goes into an open container."""
+    cavity = anchor.info.cavity
+    return cavity is not None and thing.radius + 0.004 <= cavity.radius * anchor.scale
+
+
+def top_fits(anchor: Thing, thing: Thing) -> bool:
+    """Tell whether a thing stands well on a flat object."""
+    circle = shapely.Point(anchor.centre).buffer(thing.radius * 0.8)
+    return anchor.info.flat_top and anchor.footprint.buffer(0.005).contains(circle)
+
+
+def cavity_area(layout: Layout, anchor: Thing) -> Area:
+    """Return the mouth of a container, with the middle of its floor as the goal."""
+    cavity = anchor.info.cavity
+    if cavity is None:
+        raise TaskError(f"a {anchor.category} is not an open container")
+    circle = shapely.Point(anchor.centre).buffer(cavity.radius * anchor.scale, quad_segs=8)
+    height = anchor.bottom + cavity.floor * anchor.scale
+    return area_of(circle, layout, anchor.centre, height)
+
+
+def top_area(layout: Layout, anchor: Thing) -> Area:
+    """Return the top of an object, with its middle as the goal."""
+    return area_of(anchor.footprint, layout, anchor.centre, anchor.top)
+
+
+def place_of(goal: PointAreaGoal | PutGoal, layout: Layout) -> tuple[Area, int]:
+    """Return a goal's area as it is now (anchors may have moved) and what its pixels show."""
+    if isinstance(goal, PointAreaGoal):
+        return goal.area, ID_SUPPORT
+    indices = [layout.scene.index(a) for a in goal.anchors]
+    if goal.relation == "into":
+        return cavity_area(layout, layout.thing(indices[0])), indices[0]
+    if goal.relation == "onto":
+        return top_area(layout, layout.thing(indices[0])), indices[0]
+    now = np.array([layout.thing(i).centre for i in indices])
+    x, y = (now - np.array(goal.anchors_xy)).mean(0)
+    if np.hypot(x, y) < 0.001:
+        return goal.area, ID_SUPPORT
+    area = goal.area
+    ring = tuple((_short(a + x), _short(b + y)) for a, b in area.ring)
+    to = (_short(area.goal[0] + x), _short(area.goal[1] + y), area.goal[2])
+    return Area(ring=ring, height=area.height, goal=to), ID_SUPPORT
+
+
+def area_of(
+    polygon: BaseGeometry, layout: Layout, goal: Array, height: float | None = None
+) -> Area:
+    """Make a record of a polygon on the table, or at another height."""
+    shape = _largest(polygon)
+    z = layout.scene.supports[0].top if height is None else height
+    ring = shapely.get_coordinates(shape.exterior)[:-1]
+    return Area(
+        ring=tuple((_short(x), _short(y)) for x, y in ring),
+        height=_short(z),
+        goal=(_short(goal[0]), _short(goal[1]), _short(z)),
+    )
+
+
+def pixels_of(view: View, area: Area, shows: int = ID_SUPPORT) -> NDArray[np.int64]:
+    """Pixels [K, 2] (x, y) that show a support (or an object) inside an area."""
+    ring = np.array(area.ring)
+    corners = np.column_stack([ring, np.full(len(ring), area.height)])
+    rows, columns = view.window(corners)
+    ys, xs = np.nonzero(view.frame.ids[rows, columns] == shows)
+    ys, xs = ys + rows.start, xs + columns.start
+    if not len(ys):
+        return np.empty((0, 2), np.int64)
+    points = view.points(ys, xs)
+    keep = shapely.contains_xy(shapely.Polygon(ring), points[:, 0], points[:, 1])
+    return np.column_stack([xs[keep], ys[keep]])
+
+
+def is_bare(view: View, area: Area) -> bool:
+    """Tell whether the very pixel of an area's goal shows the first support there."""
+    camera = view.scene.camera
+    px, z = view.project(np.array([area.goal]))
+    if not np.isfinite(px).all():
+        return False
+    x, y = (int(v) for v in np.floor(px[0]))
+    if not (0 <= x < camera.width and 0 <= y < camera.height):
+        return False
+    near = abs(float(view.frame.depth[y, x]) - float(z[0])) <= NEAR
+    return near and int(view.frame.ids[y, x]) == ID_SUPPORT
+
+
+def goal_pixel(view: View, area: Area, shows: int = ID_SUPPORT) -> tuple[int, int] | None:
+    """Return the pixel (x, y) that shows the area's goal, or what is nearest to it on the table.
+
+    None if nothing of the area within `NEAR` of the goal (seen from above) is visible.
+    """
+    near = pixels_of(view, area, shows)
+    if not len(near):
+        return None
+    points = view.points(near[:, 1], near[:, 0])
+    distance = np.hypot(*(points[:, :2] - area.goal[:2]).T)
+    best = int(distance.argmin())
+    return (int(near[best, 0]), int(near[best, 1])) if distance[best] <= NEAR else None
+
+
+def _largest(shape: BaseGeometry) -> Polygon:
+    parts = [p for p in shapely.get_parts(shape) if isinstance(p, Polygon) and p.area > 1e-6]
+    if not parts:
+        raise TaskError("no such place on the table")
+    return max(parts, key=lambda p: p.area)
+
+
+def _short(value: float) -> float:
+    return round(float(value), 5) + 0.0

@@ -1,0 +1,334 @@
+"""One PyBullet world built from a SceneSpec: bodies, contacts, the arm's motors.
+
+Facts this rests on: a world is bitwise repeatable only when it is rebuilt (restoring or continuing
+is not), and only resetSimulation + rebuild does not leak.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refergym.assets import poses
+from refergym.assets.library import AssetInfo, Pack
+from refergym.assets.robots.panda_model import panda_urdf
+from refergym.assets.spec import Pose, SceneSpec
+from refergym.envs.errors import BackendError
+from refergym.envs.types import State
+
+Array = NDArray[np.float64]
+
+STEP = 1 / 240
+"""s"""
+ARM_JOINTS = tuple(range(7))
+FINGER_JOINTS = (9, 10)
+_ARM_FORCE = 240.0
+_GRIP_FORCE = 40.0
+"""N a finger; the Franka Hand can hold 70 N continuously"""
+_PAD_FRICTION = (2.0, 1.0, 0.001)
+"""lateral, spinning, rolling: rubber pads, measured to hold 99 % of what the search proposes"""
+_CALM_SPEED, _CALM_TURN = 0.005, 0.05
+_CHECK_EVERY = 24
+_RECORD_EVERY = 16
+
+
+@lru_cache(maxsize=1)
+def load_pybullet() -> ModuleType:
+    """Import PyBullet without its build banner; raises BackendError when it is missing."""
+    try:
+        with _quiet():
+            import pybullet
+    except ImportError as e:
+        raise BackendError(
+            "PyBullet is not installed (wheels exist for Python 3.11 at most); use "
+            "backend=kinematic, or see `refergym doctor` for the command that builds it"
+        ) from e
+    if not pybullet.isNumpyEnabled():
+        raise BackendError("this PyBullet was built without NumPy; reinstall it with NumPy present")
+    return pybullet  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PyBullet's C code prints its build time on import, past sys.stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
+
+
+class BulletWorld:
+    """A physics client and what is in it. Poses in and out are those of the assets' own frames."""
+
+    def __init__(self, pack: Pack) -> None:
+        """Connect; `build` fills the world."""
+        self._p = load_pybullet()
+        self._client = self._p.connect(self._p.DIRECT)
+        self._pack = pack
+        self._robot = -1
+        self._bodies: list[int] = []
+        self._frames: list[tuple[Array, Array]] = []
+        self._index: dict[int, int] = {}
+        self._points: list[Array] = []
+        self._target = np.zeros(9)
+        self.held = -1
+        self.recorder: Callable[[State], None] | None = None
+        """called about every 1/15 s of simulated time while things move"""
+        self._ticks = 0
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._p.disconnect(physicsClientId=self._client)
+
+    def build(self, spec: SceneSpec, start: Sequence[Pose]) -> None:
+        """Empty the world and fill it from a spec, its objects at the given poses, at rest."""
+        p, c = self._p, self._client
+        p.resetSimulation(physicsClientId=c)
+        p.setPhysicsEngineParameter(
+            fixedTimeStep=STEP, numSolverIterations=50, numSubSteps=0, physicsClientId=c
+        )
+        p.setGravity(0, 0, -9.81, physicsClientId=c)
+        self._bodies, self._frames, self._points, self._index = [], [], [], {}
+        self.held, self._ticks = -1, 0
+        for support in spec.supports:
+            shape = p.createCollisionShape(
+                p.GEOM_BOX, halfExtents=[v / 2 for v in support.size], physicsClientId=c
+            )
+            body = p.createMultiBody(
+                0, shape, -1, support.pose.position, _xyzw(support.pose.orientation), physicsClientId=c
+            )
+            p.changeDynamics(body, -1, lateralFriction=support.friction, physicsClientId=c)
+        self._add_robot(spec)
+        for i, (thing, pose) in enumerate(zip(spec.objects, start, strict=True)):
+            info = self._pack[thing.asset]
+            friction = info.friction if thing.friction is None else thing.friction
+            body = self._add_object(info, thing.scale, thing.mass_scale, friction, poses.as_row(pose))
+            self._bodies.append(body)
+            self._index[body] = i
+
+    def _add_robot(self, spec: SceneSpec) -> None:
+        p, c = self._p, self._client
+        base = spec.robot.base
+        self._robot = p.loadURDF(
+            str(panda_urdf()),
+            base.position,
+            _xyzw(base.orientation),
+            useFixedBase=True,
+            flags=p.URDF_IGNORE_VISUAL_SHAPES,
+            physicsClientId=c,
+        )
+        self._target = np.array([*spec.robot.parked, 0.04, 0.04])
+        for joint, q in zip((*ARM_JOINTS, *FINGER_JOINTS), self._target, strict=True):
+            p.resetJointState(self._robot, joint, q, physicsClientId=c)
+        lateral, spinning, rolling = _PAD_FRICTION
+        for finger in FINGER_JOINTS:
+            p.changeDynamics(
+                self._robot,
+                finger,
+                lateralFriction=lateral,
+                spinningFriction=spinning,
+                rollingFriction=rolling,
+                physicsClientId=c,
+            )
+        # the real fingers share one motor: without this, what they hold could slide along their axis
+        gear = p.createConstraint(
+            self._robot, FINGER_JOINTS[0], self._robot, FINGER_JOINTS[1], p.JOINT_GEAR,
+            [1, 0, 0], [0, 0, 0], [0, 0, 0], physicsClientId=c,
+        )  # fmt: skip
+        p.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=100, physicsClientId=c)
+        self._drive()
+
+    def _add_object(
+        self, info: AssetInfo, scale: float, mass_scale: float, friction: float, pose: Array
+    ) -> int:
+        p, c = self._p, self._client
+        com, axes, moments = _principal(info.com, info.inertia)
+        com = com * scale
+        # the body's frame is the principal frame at the centre of mass, so PyBullet needs no offset
+        shape = p.createCollisionShape(
+            p.GEOM_MESH,
+            fileName=str(self._pack.hull_file(info.name)),
+            meshScale=[scale] * 3,
+            collisionFramePosition=(-axes.T @ com).tolist(),
+            collisionFrameOrientation=_xyzw(poses.quaternion(axes.T)),
+            physicsClientId=c,
+        )
+        frame = (com, poses.quaternion(axes))
+        self._frames.append(frame)
+        self._points.append(np.concatenate(self._pack.hulls(info.name)) * scale)
+        position, turn = _to_body(pose, frame)
+        mass = info.mass * scale**3 * mass_scale
+        body: int = p.createMultiBody(mass, shape, -1, position.tolist(), _xyzw(turn), physicsClientId=c)
+        p.changeDynamics(
+            body,
+            -1,
+            localInertiaDiagonal=(moments * scale**5 * mass_scale).tolist(),
+            lateralFriction=friction,
+            activationState=p.ACTIVATION_STATE_ENABLE_SLEEPING,
+            physicsClientId=c,
+        )
+        return body
+
+    def state(self) -> State:
+        """Read all poses and joints."""
+        p, c = self._p, self._client
+        objects = np.empty((len(self._bodies), 7))
+        for i, body in enumerate(self._bodies):
+            position, turn = p.getBasePositionAndOrientation(body, physicsClientId=c)
+            objects[i] = _from_body(np.array(position), _wxyz(turn), self._frames[i])
+        joints = p.getJointStates(self._robot, (*ARM_JOINTS, *FINGER_JOINTS), physicsClientId=c)
+        return State(objects=objects, joints=np.array([j[0] for j in joints]), held=self.held)
+
+    def box(self, index: int) -> tuple[Array, Array]:
+        """See `execute.ArmWorld`."""
+        p, c = self._p, self._client
+        position, turn = p.getBasePositionAndOrientation(self._bodies[index], physicsClientId=c)
+        row = _from_body(np.array(position), _wxyz(turn), self._frames[index])
+        points = self._points[index] @ poses.rotation(row[3:]).T + row[:3]
+        return points.min(axis=0), points.max(axis=0)
+
+    def set_pose(self, index: int, pose: Array) -> None:
+        """Put an object at a pose [7], at rest."""
+        position, turn = _to_body(pose, self._frames[index])
+        body = self._bodies[index]
+        self._p.resetBasePositionAndOrientation(
+            body, position.tolist(), _xyzw(turn), physicsClientId=self._client
+        )
+        self._p.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=self._client)
+        self._p.changeDynamics(
+            body, -1, activationState=self._p.ACTIVATION_STATE_WAKE_UP, physicsClientId=self._client
+        )
+
+    def attach(self, index: int) -> int:
+        """Fix an object to the hand as it is now; returns the constraint."""
+        p, c = self._p, self._client
+        hand = p.getLinkState(self._robot, 8, computeForwardKinematics=1, physicsClientId=c)
+        inverse = p.invertTransform(hand[0], hand[1])
+        body = p.getBasePositionAndOrientation(self._bodies[index], physicsClientId=c)
+        position, turn = p.multiplyTransforms(*inverse, *body)
+        constraint: int = p.createConstraint(
+            self._robot, 8, self._bodies[index], -1, p.JOINT_FIXED, [0, 0, 0],
+            position, [0, 0, 0], turn, [0, 0, 0, 1], physicsClientId=c,
+        )  # fmt: skip
+        return constraint
+
+    def detach(self, constraint: int) -> None:
+        """Undo `attach`."""
+        self._p.removeConstraint(constraint, physicsClientId=self._client)
+
+    def step(self, n: int = 1) -> None:
+        """Advance by n steps, telling the recorder."""
+        for _ in range(n):
+            self._p.stepSimulation(physicsClientId=self._client)
+            self._ticks += 1
+            if self.recorder is not None and self._ticks % _RECORD_EVERY == 0:
+                self.recorder(self.state())
+
+    def follow(self, way: Sequence[Array], speed: float) -> None:
+        """See `execute.ArmWorld`. The speed rises and falls smoothly over the whole way."""
+        points = np.vstack([self._target[:7], *way])
+        lengths = np.abs(np.diff(points, axis=0)).max(axis=1)
+        at = np.concatenate([[0.0], np.cumsum(lengths)])
+        n = int(np.ceil(1.5 * at[-1] / speed / STEP))
+        for k in range(1, n + 1):
+            t = k / n
+            done = at[-1] * t * t * (3 - 2 * t)
+            i = min(int(np.searchsorted(at, done, side="right")) - 1, len(lengths) - 1)
+            share = (done - at[i]) / lengths[i] if lengths[i] > 0 else 1.0
+            self._target[:7] = points[i] + (points[i + 1] - points[i]) * min(share, 1.0)
+            self._drive()
+            self.step()
+        self.step(12)
+
+    def grip(self, finger: float, seconds: float) -> None:
+        """See `execute.ArmWorld`."""
+        self._target[7:] = finger
+        self._drive()
+        self.step(round(seconds / STEP))
+
+    def gripped(self) -> int:
+        """See `execute.ArmWorld`. Contacts flicker, so a few steps are looked at."""
+        for _ in range(4):
+            touched = [self._touching(finger) for finger in FINGER_JOINTS]
+            both = touched[0] & touched[1]
+            if both:
+                self.held = min(both)
+                return self.held
+            self.step(3)
+        self.held = -1
+        return -1
+
+    def rest(self, seconds: float) -> None:
+        """See `execute.ArmWorld`."""
+        for _ in range(round(seconds / STEP / _CHECK_EVERY)):
+            self.step(_CHECK_EVERY)
+            if self._calm():
+                return
+
+    def _calm(self) -> bool:
+        for i, body in enumerate(self._bodies):
+            if i == self.held:
+                continue
+            v, w = self._p.getBaseVelocity(body, physicsClientId=self._client)
+            if max(map(abs, v)) > _CALM_SPEED or max(map(abs, w)) > _CALM_TURN:
+                return False
+        return True
+
+    def _touching(self, finger: int) -> set[int]:
+        contacts = self._p.getContactPoints(
+            bodyA=self._robot, linkIndexA=finger, physicsClientId=self._client
+        )
+        return {self._index[c[2]] for c in contacts if c[2] in self._index}
+
+    def _drive(self) -> None:
+        p, c = self._p, self._client
+        p.setJointMotorControlArray(
+            self._robot,
+            (*ARM_JOINTS, *FINGER_JOINTS),
+            p.POSITION_CONTROL,
+            targetPositions=self._target.tolist(),
+            forces=[_ARM_FORCE] * 7 + [_GRIP_FORCE] * 2,
+            physicsClientId=c,
+        )
+
+
+def _xyzw(q: Sequence[float] | Array) -> list[float]:
+    return [float(q[1]), float(q[2]), float(q[3]), float(q[0])]
+
+
+def _wxyz(q: Sequence[float]) -> Array:
+    return np.array([q[3], q[0], q[1], q[2]])
+
+
+def _to_body(pose: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
+    position = pose[:3] + poses.rotation(pose[3:]) @ frame[0]
+    return position, poses.multiply(pose[3:], frame[1])
+
+
+def _from_body(position: Array, turn: Array, frame: tuple[Array, Array]) -> Array:
+    back = frame[1] * np.array([1.0, -1.0, -1.0, -1.0])
+    own = poses.canonical(poses.multiply(turn, back))
+    return np.r_[position - poses.rotation(own) @ frame[0], own]
+
+
+@lru_cache(maxsize=4096)
+def _principal(
+    com: tuple[float, ...], inertia: tuple[float, ...]
+) -> tuple[Array, Array, Array]:
+    """(centre of mass [3], principal axes as columns [3, 3], moments [3]) at scale 1."""
+    xx, yy, zz, xy, xz, yz = inertia
+    moments, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
+    if np.linalg.det(axes) < 0:
+        axes[:, 0] = -axes[:, 0]
+    return np.array(com), axes, moments

@@ -1,0 +1,78 @@
+"""Build a `ReferEnv` from a composed config."""
+
+import functools
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.envs.errors import EnvError
+from refergym.envs.refer_env import ReferEnv
+
+
+def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> ReferEnv:
+    """Build an environment; its simulator and its renderer are made at the first reset.
+
+    Args:
+        config: scene, task, backend, renderer, sensor (each with `_target_`), max_steps, pictures.
+        render_mode: "rgb_array" or None.
+
+    Raises:
+        EnvError: naming the key that is wrong.
+    """
+    for key in ("max_steps", "pictures"):
+        _check_type(key, config.get(key))
+    return ReferEnv(
+        composer=_make(config, "scene"),
+        task=_make(config, "task"),
+        backend=functools.partial(_make, config, "backend"),
+        renderer=functools.partial(_make, config, "renderer"),
+        sensor=_make(config, "sensor"),
+        max_steps=config.max_steps,
+        pictures=config.pictures,
+        render_mode=render_mode,
+    )
+
+
+def _check_type(key: str, value: Any) -> None:
+    if key == "pictures" and not isinstance(value, bool):
+        raise EnvError(f"pictures: expected true or false, got {value!r}")
+    if key == "max_steps" and value is not None and (type(value) is not int or value < 1):
+        raise EnvError(f"max_steps: expected null or a whole number >= 1, got {value!r}")
+
+
+def _make(config: DictConfig, group: str) -> Any:
+    """Make the part that a group's config describes."""
+    plain = OmegaConf.to_container(config[group], resolve=True)
+    _check_records(plain, group)
+    try:
+        return instantiate(plain, _convert_="all")
+    except InstantiationException as e:
+        cause = e.__cause__ or e
+        text = " ".join(str(cause).split("full_key")[0].split())
+        raise EnvError(f"{group}: {text}") from e
+
+
+def _check_records(node: Any, path: str) -> None:
+    """Check the fields of every record in a config; Hydra would take any value."""
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        _check_records(value, f"{path}.{key}")
+    target = node.get("_target_")
+    kind = get_object(target) if isinstance(target, str) else None
+    if isinstance(kind, type) and issubclass(kind, Record):
+        fields = {k: v for k, v in node.items() if k != "_target_"}
+        try:
+            records.convert(fields, kind, error=EnvError)
+        except EnvError as e:
+            raise EnvError(f"{path}.{e}{_allowed(kind, str(e))}") from e
+
+
+def _allowed(kind: type[Record], message: str) -> str:
+    """List the values that a field takes, where these are few."""
+    hint = get_type_hints(kind).get(message.partition(":")[0])
+    return f"; allowed: {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""

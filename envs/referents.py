@@ -1,0 +1,205 @@
+"""From words to things and back: which object a Select means, and the Selects that mean an object.
+
+A description counts only where every reasonable reading of it agrees: all objects of the category
+are counted, and the visible ones alone give the same answer; a rank must hold by a margin on the
+table and in the same order in the picture; a colour must be known for each object of the category.
+Whatever is in between is not asked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refergym.assets.records import Record
+from refergym.assets.spec import NonNegative, Unit
+from refergym.envs.errors import TaskError
+from refergym.envs.programs import AXES, Axis, Rank, Select
+from refergym.envs.types import Array
+from refergym.envs.view import View
+
+CONFUSED = tuple(
+    frozenset(pair.split())
+    for pair in (
+        "red orange", "red pink", "red brown", "red purple", "orange brown", "orange yellow",
+        "orange pink", "pink purple", "purple blue", "blue cyan", "green cyan", "green yellow",
+        "yellow brown", "yellow white", "yellow beige", "beige white", "beige brown", "beige grey",
+        "grey white", "grey black", "grey blue", "brown black", "turquoise blue", "turquoise green",
+        "cyan turquoise", "gold yellow", "silver grey", "silver white",
+    )
+)  # fmt: skip
+"""colour names that people mix up; where both occur in a category, colour is not used"""
+ALIKE = tuple(
+    frozenset(pair.split("|"))
+    for pair in (
+        "cup|mug", "cup|glass", "cup|tumbler", "pot|pan", "pot|saucepan", "pot|bowl", "jar|can",
+        "jar|vase", "bottle|vase", "plate|saucer", "plate|dish", "bowl|dish", "book|book stack",
+        "bag|sack", "food box|carton", "towel|napkin", "basket|box",
+    )
+)  # fmt: skip
+"""categories that people may mix up; see Clarity.alike"""
+ORDINALS = 3
+"""ranks go up to the third from an end"""
+
+
+class Clarity(Record, kw_only=True):
+    """How clear a description must be."""
+
+    pixels: int = 60
+    """least visible pixels of anything named, in a picture 224 px wide"""
+    share: Unit = 0.5
+    """least visible share of its silhouette"""
+    rank: NonNegative = 0.02
+    """m between neighbours in a left-right or front-back order"""
+    size: NonNegative = 0.1
+    """relative difference between neighbours in an order of size"""
+    alike: bool = False
+    """whether categories that people mix up (`ALIKE`) may stand in one scene with the one named"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a Select means in a view."""
+
+    index: int
+    """the object"""
+    margin: float
+    """the least gap that its rank rests on, in units of the margin asked for; inf without rank"""
+
+
+def read(select: Select, view: View, clarity: Clarity) -> Reading:
+    """Find the one object that a description means.
+
+    Raises:
+        TaskError: if it means none, several, or one by less than the margins.
+    """
+    family = _family(select.category, view, clarity)
+    chosen = family
+    if select.colour is not None:
+        chosen = _of_colour(family, select.colour, view)
+    reading = _pick(chosen, select.rank, view, clarity)
+    shown = [i for i in chosen if is_clear(i, view, clarity)]
+    if len(shown) < len(chosen) and _pick(shown, select.rank, view, clarity).index != reading.index:
+        raise TaskError("objects that are hidden change which one is meant")
+    return reading
+
+
+def is_clear(index: int, view: View, clarity: Clarity) -> bool:
+    """Tell whether a viewer sees enough of an object for it to be named."""
+    camera = view.scene.camera
+    need = clarity.pixels * (camera.width / 224) ** 2
+    return bool(view.pixels[index] >= need) and view.share(index) >= clarity.share
+
+
+def describe(index: int, view: View, clarity: Clarity, rng: np.random.Generator) -> Select | None:
+    """Make a description that means exactly this object, or None if there is none.
+
+    The shortest kind that works is taken: the category; with the colour; with a rank; with both.
+    Among equals, and whether to name a colour that is not needed, `rng` decides.
+    """
+    if not is_clear(index, view, clarity):
+        return None
+    thing = view.thing(index)
+    plain = Select(category=thing.category)
+    colours = [] if thing.colour is None else [thing.colour]
+    coloured = [Select(category=thing.category, colour=c) for c in colours]
+    tiers = [[plain], coloured, _ranked(plain, rng), [r for c in coloured for r in _ranked(c, rng)]]
+    if coloured and rng.random() < 0.3:
+        tiers[0], tiers[1] = tiers[1], tiers[0]
+    if rng.random() < 0.3:
+        tiers[1], tiers[2] = tiers[2], tiers[1]
+    for tier in tiers:
+        for select in tier:
+            if means(select, index, view, clarity):
+                return select
+    return None
+
+
+def means(select: Select, index: int, view: View, clarity: Clarity) -> bool:
+    """Tell whether a description means exactly this object."""
+    try:
+        return read(select, view, clarity).index == index
+    except TaskError:
+        return False
+
+
+def _ranked(select: Select, rng: np.random.Generator) -> list[Select]:
+    ends = [p for k in range(1, ORDINALS + 1) for p in (k, -k)]
+    ranks = [Rank(axis=axis, position=p) for axis in AXES for p in ends]
+    order = sorted(range(len(ranks)), key=rng.random(len(ranks)).__getitem__)
+    return [
+        Select(category=select.category, colour=select.colour, rank=ranks[i])
+        for i in sorted(order, key=lambda i: abs(ranks[i].position))
+    ]
+
+
+def _family(category: str, view: View, clarity: Clarity) -> list[int]:
+    """Objects of a category; refused where others could be taken for one."""
+    found = []
+    for thing in view.things:
+        if thing.category == category:
+            found.append(thing.index)
+        elif _may_be_taken_for(thing.category, category, clarity):
+            raise TaskError(f"a {thing.category} may be taken for a {category}")
+    if not found:
+        raise TaskError(f"no {category} in the scene")
+    return found
+
+
+def _may_be_taken_for(one: str, other: str, clarity: Clarity) -> bool:
+    if one.endswith(" " + other) or other.endswith(" " + one):
+        return True  # a wine glass is a glass
+    return not clarity.alike and frozenset((one, other)) in ALIKE
+
+
+def _of_colour(family: list[int], colour: str, view: View) -> list[int]:
+    chosen = []
+    for i in family:
+        other = view.thing(i).colour
+        if other is None:
+            raise TaskError(f"the colour of a {view.thing(i).category} is not known")
+        if other == colour:
+            chosen.append(i)
+        elif frozenset((other, colour)) in CONFUSED:
+            raise TaskError(f"{other} may be taken for {colour}")
+    return chosen
+
+
+def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity) -> Reading:
+    if rank is None:
+        if len(chosen) != 1:
+            raise TaskError(f"{len(chosen)} objects fit, expected one")
+        return Reading(index=chosen[0], margin=float("inf"))
+    place = abs(rank.position) - 1
+    if len(chosen) < 2 or place >= len(chosen):
+        raise TaskError(f"{len(chosen)} objects fit, too few for a rank {rank.position}")
+    readings, needs = _orders(chosen, rank.axis, view, clarity)
+    if rank.position < 0:
+        readings = -readings
+    order = np.argsort(readings[0], kind="stable")
+    margin = float("inf")
+    for values, need in zip(readings, needs, strict=True):
+        ahead, at, after = values[order[:place]], values[order[place]], values[order[place + 1 :]]
+        gap = min([at - v for v in ahead] + [v - at for v in after])
+        if gap < need or gap <= 0:
+            raise TaskError(f"a tie in {rank.axis}: {gap:.3f}, expected {need:.3f}")
+        if need > 0:
+            margin = min(margin, float(gap / need))
+    return Reading(index=chosen[int(order[place])], margin=margin)
+
+
+def _orders(
+    chosen: list[int], axis: Axis, view: View, clarity: Clarity
+) -> tuple[Array, list[float]]:
+    """Readings of an order: values [R, K] that grow along it, and the least gap of each."""
+    things = [view.thing(i) for i in chosen]
+    if axis == "size":
+        return -np.log(np.array([t.sizes for t in things])).T, [np.log1p(clarity.size)] * 2
+    right, near = view.axes
+    xy = np.array([t.centre for t in things])
+    middle = np.array([[*t.centre, (t.bottom + t.top) / 2] for t in things])
+    if axis == "left-right":
+        # perspective can turn the order on the table round in the picture
+        px, _ = view.project(middle)
+        return np.stack([xy @ right, px[:, 0]]), [clarity.rank, 0.0]
+    eye = np.array(view.scene.camera.pose.position[:2])
+    return np.stack([-(xy @ near), np.hypot(*(xy - eye).T)]), [clarity.rank, 0.0]

@@ -1,0 +1,143 @@
+"""Gymnasium ids, and `make_env`: an environment from Hydra's configs.
+
+Importing this is cheap; simulators, renderers and Hydra are imported when an environment is made.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from refergym.envs.errors import EnvError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from refergym.envs.refer_env import ReferEnv
+
+IDS = {
+    "refergym/PointAtObject-v0": "point_at_object",
+    "refergym/PointAtFreeSpace-v0": "point_at_free_space",
+    "refergym/Pick-v0": "pick",
+    "refergym/PickPlace-v0": "pick_place",
+    "refergym/Referring-v0": None,
+}
+"""Gymnasium ids and the task of each; the last takes any"""
+CONFIGS = "refergym.configs"
+GROUPS = ("scene", "task", "backend", "renderer", "sensor")
+
+
+def register_envs() -> None:
+    """Register the ids; idempotent. Gymnasium calls it for its plugins too."""
+    for name, task in IDS.items():
+        if name not in gym.registry:
+            gym.register(
+                id=name,
+                entry_point="refergym.envs.registration:make_env",
+                kwargs={} if task is None else {"task": task},
+            )
+
+
+def make_env(
+    task: str | None = None,
+    backend: str | None = None,
+    *,
+    scene: str | None = None,
+    renderer: str | None = None,
+    sensor: str | None = None,
+    overrides: Sequence[str] = (),
+    render_mode: str | None = "rgb_array",
+) -> "ReferEnv":
+    """Make an environment from `configs/env.yaml`.
+
+    Args:
+        task: file in configs/task, such as "pick_place".
+        backend: file in configs/backend: "auto", "bullet", "kinematic".
+        scene: file in configs/scene.
+        renderer: file in configs/renderer.
+        sensor: file in configs/sensor.
+        overrides: Hydra overrides, such as "task.max_steps=6" or "pictures=false".
+        render_mode: "rgb_array" or None.
+
+    Raises:
+        EnvError: naming the key that is wrong and what is allowed.
+    """
+    from refergym.envs.building import build_env
+
+    chosen = {
+        "scene": scene, "task": task, "backend": backend, "renderer": renderer, "sensor": sensor
+    }  # fmt: skip
+    choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
+    return build_env(compose_env([*choices, *overrides]), render_mode=render_mode)
+
+
+def compose_env(overrides: Sequence[str]) -> "DictConfig":
+    """Compose `configs/env.yaml`; another Hydra configuration in this process stays as it is.
+
+    Raises:
+        EnvError: naming the key that is wrong and what is allowed.
+    """
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    with _own_hydra():
+        try:
+            return compose("env", overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException) as e:
+            raise EnvError(_explain(e, overrides)) from e
+
+
+@contextlib.contextmanager
+def _own_hydra() -> Iterator[None]:
+    """Set Hydra to our configs; afterwards it is what it was."""
+    from hydra import initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
+
+    instance = GlobalHydra.instance()
+    kept, instance.hydra = instance.hydra, None
+    try:
+        with initialize_config_module(CONFIGS, version_base="1.3"):
+            yield
+    finally:
+        instance.hydra = kept
+        GlobalHydra.set_instance(instance)
+
+
+def _explain(error: Exception, overrides: Sequence[str]) -> str:
+    """Say which override is wrong: alone, or after those that choose files."""
+    from hydra import compose
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        known = sorted(str(o) for o in error.options)
+        return f"{group}: expected one of {', '.join(known)}; got {name!r}"
+    choices = [o for o in overrides if o.partition("=")[0] in GROUPS]
+    for override in overrides:
+        try:
+            compose("env", overrides=[*choices, override])
+        except (HydraException, OmegaConfBaseException) as e:
+            key = override.partition("=")[0].lstrip("+~")
+            known = _known_keys(key, compose("env", overrides=choices))
+            if key.rpartition(".")[2] in known or not known:
+                return f"{override}: {' '.join(str(e).split())}"
+            near = difflib.get_close_matches(key.rpartition(".")[2], known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            return f"{key}: unknown key{hint}; allowed here: {', '.join(known)}"
+    return " ".join(str(error).split())
+
+
+def _known_keys(key: str, config: "DictConfig") -> list[str]:
+    """Keys of the deepest mapping that a dotted key leads to."""
+    from omegaconf import DictConfig
+
+    at: Any = config
+    for part in key.split(".")[:-1]:
+        if not isinstance(at, DictConfig) or part not in at:
+            break
+        at = at[part]
+    return [str(k) for k in at if k != "_target_"] if isinstance(at, DictConfig) else []

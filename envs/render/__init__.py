@@ -1,0 +1,1 @@
+"""Renderers: RGB, metric depth and instance ids from (SceneSpec, State, CameraSpec)."""

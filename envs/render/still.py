@@ -1,0 +1,211 @@
+"""The part of a picture that does not move: supports, pedestal, arm and backdrop, without objects.
+
+It is drawn once for each camera and kept, with what is needed to let objects throw shadows on it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refergym.assets.spec import CameraSpec, LightSpec
+from refergym.envs.render.content import Box, Instance
+from refergym.envs.render.look import F32, Light, backdrop, encode
+from refergym.envs.render.shading import Shader, Shadows, box_surface, light_up
+from refergym.envs.render.tracing import I32, Bools, Group, Hits, Tracer, View, box_depth
+from refergym.envs.types import ID_NOTHING
+
+Index = NDArray[np.intp]
+
+OFFSETS = np.array([(-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125)])
+"""[4, 2] px, where in a pixel its extra rays go: a rotated grid"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Still:
+    """All of a picture but the objects. P = H * W pixels."""
+
+    view: View
+    light: Light
+    boxes: list[Box]
+    arm: Group
+    z: F32
+    """[H, W] m; the camera's far limit where nothing is"""
+    ids: I32
+    """[H, W]"""
+    ambient: F32
+    """[P, 3] linear"""
+    sun: F32
+    """[P, 3] linear, with the shadows of what does not move"""
+    rgb: NDArray[np.uint8]
+    """[P, 3] without the objects' shadows"""
+    shadows: Shadows | None
+    """the pixels' points that objects may shade; none without shadows"""
+
+    def colour(self, pixels: Index, sunlit: F32 | None) -> F32:
+        """Linear colour [N, 3] of pixels under a share [P] of the sun; None means all of it."""
+        sun = self.sun.take(pixels, axis=0)
+        if sunlit is not None:
+            sun *= sunlit.take(pixels)[:, None]
+        sun += self.ambient.take(pixels, axis=0)
+        return sun
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Geometry:
+    """What does not move, at the pixel centres; arrays [H, W]."""
+
+    ids: I32
+    box: I32
+    """index of the nearest box, or -1"""
+    face: I32
+    """that box's face code"""
+    hits: Hits
+    """of the arm; its `z` is the depth of everything here"""
+
+
+def still_geometry(tracer: Tracer, view: View, boxes: list[Box], arm: Group) -> Geometry:
+    """Return the depths and ids of what does not move."""
+    which, face, limit = _nearest_box(view, boxes, view.x[None, :], view.y[:, None])
+    hits = tracer.cast_grid(view, arm, limit)
+    ids = np.array([ID_NOTHING, *(b.id for b in boxes)], np.int32).take(which + 1)
+    if arm.bodies:
+        links = np.array([body.id for body in arm.bodies], np.int32)
+        np.copyto(ids, links.take(hits.body, mode="clip"), where=hits.body >= 0)
+    return Geometry(ids=ids, box=which, face=face, hits=hits)
+
+
+class StillPainter:
+    """Draws stills."""
+
+    def __init__(self, tracer: Tracer, shader: Shader, *, shadows: bool) -> None:
+        """Draw with a tracer and a shader that are shared with the objects."""
+        self._tracer = tracer
+        self._shader = shader
+        self._shadows = shadows
+
+    def draw(
+        self,
+        camera: CameraSpec,
+        light_spec: LightSpec,
+        boxes: list[Box],
+        arm: list[Instance],
+        antialias: str,
+    ) -> Still:
+        """Draw what does not move."""
+        view, light, group = View(camera), Light.of(light_spec), Group(arm)
+        g = still_geometry(self._tracer, view, boxes, group)
+        flat = np.arange(g.ids.size)
+        x, y = view.x.take(flat % camera.width), view.y.take(flat // camera.width)
+        scene = (view, light, boxes, group)
+        ambient, sun, shadows = self._shade(
+            *scene, g.box.ravel(), g.face.ravel(), g.hits.take(flat), x, y
+        )
+        edges = mark_edges(antialias, np.where(g.hits.body >= 0, g.ids, g.box * 8 + g.face))
+        if len(edges):
+            ex, ey = spread(view, edges)
+            which, face, limit = _nearest_box(view, boxes, ex, ey)
+            hits = self._tracer.cast_list(view, group, ex, ey, limit)
+            fine = self._shade(*scene, which, face, hits, ex, ey)
+            for coarse, values in ((ambient, fine[0]), (sun, fine[1])):
+                coarse[edges] = values.reshape(-1, len(OFFSETS), 3).mean(axis=1)
+        return Still(
+            view=view,
+            light=light,
+            boxes=boxes,
+            arm=group,
+            z=g.hits.z,
+            ids=g.ids,
+            ambient=ambient,
+            sun=sun,
+            rgb=encode(ambient + sun),
+            shadows=shadows,
+        )
+
+    def _shade(
+        self,
+        view: View,
+        light: Light,
+        boxes: list[Box],
+        arm: Group,
+        which: I32,
+        face: I32,
+        hits: Hits,
+        x: F32,
+        y: F32,
+    ) -> tuple[F32, F32, Shadows | None]:
+        """Colour rays [N]: ambient [N, 3], sun [N, 3], and the points that may be shaded."""
+        ambient, sun = np.empty((len(x), 3), np.float32), np.zeros((len(x), 3), np.float32)
+        points, normals = np.zeros((3, len(x)), np.float32), np.zeros((3, len(x)), np.float32)
+        sunny: Bools = np.zeros(len(x), np.bool_)
+        on_arm = hits.body >= 0
+        on_box = ~on_arm & (which >= 0)
+        nothing = np.flatnonzero(~on_arm & ~on_box)
+        ray = np.stack(view.directions(x[nothing], y[nothing]))
+        ambient[nothing] = backdrop(ray[2] / np.sqrt((ray * ray).sum(axis=0)))
+        for index in (np.flatnonzero(on_arm), np.flatnonzero(on_box)):
+            if not len(index):
+                continue
+            some, sx, sy = hits.take(index), x[index], y[index]
+            if on_arm[index[0]]:
+                surface = self._shader.mesh_surface(view, arm, some, sx, sy)
+            else:
+                surface = box_surface(view, boxes, which[index], face[index], some.z, sx, sy)
+            lit = light_up(view, light, surface, glossy=bool(on_arm[index[0]]))
+            ambient[index], sun[index] = lit.ambient, lit.sun
+            points[:, index], normals[:, index] = surface.points, surface.normals
+            sunny[index] = lit.faces_sun
+        if not self._shadows:
+            return ambient, sun, None
+        own = Shadows(light, points, normals, sunny)
+        dark = own.cast(self._tracer, arm) | own.cast_boxes(boxes)
+        sun[dark] = 0
+        return ambient, sun, Shadows(light, points, normals, sunny & ~dark)
+
+
+def mark_edges(antialias: str, kind: I32, folds: tuple[Bools, Bools] | None = None) -> Index:
+    """Return the flat indices of the pixels that get extra rays.
+
+    Args:
+        antialias: "none", "edges" or "full".
+        kind: [H, W] what is seen; an edge lies between neighbours that differ.
+        folds: more edges: [H, W - 1] between columns and [H - 1, W] between rows.
+    """
+    if antialias == "none":
+        return np.zeros(0, np.intp)
+    if antialias == "full":
+        return np.arange(kind.size)
+    across, down = kind[:, 1:] != kind[:, :-1], kind[1:] != kind[:-1]
+    if folds is not None:
+        across |= folds[0]
+        down |= folds[1]
+    mark = np.zeros(kind.shape, np.bool_)
+    mark[:, 1:] |= across
+    mark[:, :-1] |= across
+    mark[1:] |= down
+    mark[:-1] |= down
+    return np.flatnonzero(mark)
+
+
+def spread(view: View, pixels: Index) -> tuple[F32, F32]:
+    """Return the extra rays (x, y) of pixels, [len(pixels) * 4], pixel by pixel."""
+    camera = view.camera
+    columns = (pixels % camera.width)[:, None] + 0.5 + OFFSETS[:, 0]
+    rows = (pixels // camera.width)[:, None] + 0.5 + OFFSETS[:, 1]
+    x = ((columns - camera.cx) / camera.fx).astype(np.float32).ravel()
+    y = ((rows - camera.cy) / camera.fy).astype(np.float32).ravel()
+    return x, y
+
+
+def _nearest_box(view: View, boxes: list[Box], x: F32, y: F32) -> tuple[I32, I32, F32]:
+    """Index of the first box that rays meet (or -1), its face code, and the depth or `far`."""
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    z = np.full(shape, view.camera.far, np.float32)
+    which, face = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
+    for k, box in enumerate(boxes):
+        depth, code = box_depth(box, view, x, y)
+        nearer = depth < z
+        np.copyto(z, depth, where=nearer)
+        np.copyto(face, code, where=nearer)
+        which[nearer] = k
+    return which, face, z

@@ -1,0 +1,184 @@
+"""Antipodal grasp search from above on a height map.
+
+16 yaws x 3 depths round the pointed object: where the closing fingers meet opposite faces no wider
+than the gripper, with room for the open fingers and for the palm.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refergym.assets.robots.kinematics import FINGERTIP, TCP_OFFSET
+from refergym.envs.geometry.heightmap import HeightMap
+from refergym.envs.types import Grasp
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+YAWS = 16
+DEPTHS = (0.045, 0.032, 0.02)
+"""m that the fingertips go below the local top"""
+MAX_WIDTH = 0.074
+"""m between the contacts; the gripper opens 0.08"""
+CLEARANCE = 0.111
+"""m round an object that the map must show: half a hand"""
+_TIP_GROUND = 0.003
+_FINGER_INNER, _FINGER_OUTER = 0.0385, 0.058
+_PALM_ALONG, _PALM_ACROSS = np.linspace(-0.105, 0.105, 29), np.linspace(-0.033, 0.033, 9)
+_PALM_ABOVE_TIP = FINGERTIP - 0.066
+_LINES = np.array([-0.010, 0.0, 0.010])
+_YAWS = np.arange(YAWS) * math.pi / YAWS - math.pi / 2 + math.pi / YAWS
+_FILLED = 0.0015
+_MAX_SHIFT = 0.035
+_FIRST, _MORE = 8, 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    centre: Array
+    score: Array
+    yaw: Array
+    mid: Array
+    width: Array
+    tip: Array
+
+
+def candidates(view: HeightMap, own: NDArray[np.bool_], point: Array, ground: float) -> Iterator[Grasp]:
+    """Yield grasps, best first; the caller takes the first that its arm can reach.
+
+    Args:
+        view: height map with CLEARANCE round the object.
+        own: [nx, ny] the cells that belong to the object.
+        point: [3] m, world, the point that was asked for.
+        ground: height of the support under the object, m.
+    """
+    cells = np.argwhere(own)
+    if len(cells) == 0:
+        return
+    offsets = view.centres(cells) - point[:2]
+    order = np.argsort((offsets**2).sum(axis=1), kind="stable")
+    middle = cells[np.argmin(((cells - cells.mean(axis=0)) ** 2).sum(axis=1))]
+    nearest = cells[order]
+    first = np.vstack([nearest[:1], middle[None], nearest[:: max(1, len(nearest) // _FIRST)]])
+    yield from _ranked(view, own, first, point, ground)
+    more = nearest[:: max(1, len(nearest) // _MORE)]
+    yield from _ranked(view, own, more, point, ground)
+
+
+def _ranked(
+    view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array, ground: float
+) -> Iterator[Grasp]:
+    batch = _evaluate(view, own, cells, point, ground)
+    for k in np.argsort(-batch.score, kind="stable"):
+        yaw = float(batch.yaw[k])
+        axis = np.array([math.cos(yaw), math.sin(yaw)])
+        xy = batch.centre[k] + axis * batch.mid[k]
+        if palm_hits(view, xy, axis, float(batch.tip[k])):
+            continue
+        position = np.array([xy[0], xy[1], batch.tip[k] + FINGERTIP - TCP_OFFSET])
+        yield Grasp(
+            position=position, yaw=yaw, width=float(batch.width[k]), score=float(batch.score[k])
+        )
+
+
+def _evaluate(
+    view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array, ground: float
+) -> _Batch:
+    res = view.resolution
+    reach, steps = _lines(res)
+    # own cells lie CLEARANCE inside the map, so no line leaves it and flat indices do
+    ny = view.heights.shape[1]
+    flat = (cells[:, 0] * ny + cells[:, 1])[:, None] + (steps[:, 0] * ny + steps[:, 1])[None]
+    heights = view.heights.ravel()[flat].reshape(len(cells), 1, YAWS, len(_LINES), -1)
+    tops = _local_top(view, own, cells)
+    tips = np.maximum(tops[:, None] - np.array(DEPTHS)[None, :], ground + _TIP_GROUND)  # [K, depth]
+    filled = heights > tips[:, :, None, None, None] + _FILLED  # [K, depth, yaw, line, sample]
+    pads = filled.any(axis=3)
+    low, high = _run_through(pads, reach)
+    width = (high - low + 1) * res
+    mid = (high + low) / 2 * res
+    fits = pads[..., reach] & (width <= MAX_WIDTH) & (np.abs(mid) <= _MAX_SHIFT)
+    at = np.argwhere(fits)
+    free = _fingers_free(pads[fits], mid[fits], reach, res)
+    at, width, mid = at[free], width[fits][free], mid[fits][free]
+    k, depth, yaw = at.T
+    centre = view.centres(cells)
+    heart = view.centres(np.argwhere(own)).mean(axis=0)
+    away = np.sqrt(((centre - point[:2]) ** 2).sum(axis=1))
+    away = (away + np.sqrt(((centre - heart) ** 2).sum(axis=1))) / 2
+    score = (
+        -16 * away[k]
+        - 6 * width
+        - 25 * _skew(filled[k, depth, yaw], reach, res)
+        + 15 * (tops[k] - tips[k, depth])
+        - 8 * np.abs(mid)
+    )
+    return _Batch(
+        centre=centre[k], score=score, yaw=_YAWS[yaw], mid=mid, width=width, tip=tips[k, depth]
+    )
+
+
+@lru_cache(maxsize=4)
+def _lines(res: float) -> tuple[int, Index]:
+    """Sample offsets in cells, [yaw * line * sample, 2], along the closing axis, and the middle."""
+    reach = math.ceil((_MAX_SHIFT + _FINGER_OUTER) / res)
+    along = np.arange(-reach, reach + 1) * res
+    axis = np.stack([np.cos(_YAWS), np.sin(_YAWS)], axis=1)[:, None, None, :]
+    across = np.stack([-axis[..., 1], axis[..., 0]], axis=-1)
+    points = across * _LINES[None, :, None, None] + axis * along[None, None, :, None]
+    return reach, np.rint(points / res).astype(np.int64).reshape(-1, 2)
+
+
+def _skew(filled: NDArray[np.bool_], reach: int, res: float) -> Array:
+    """How far the contact faces are from square to the closing axis, m, for [N, line, sample]."""
+    low, high = _run_through(filled[:, [0, -1]], reach)
+    skew = (np.abs(low[:, 0] - low[:, 1]) + np.abs(high[:, 0] - high[:, 1])) * res
+    both = filled[:, 0, reach] & filled[:, -1, reach]
+    return np.where(both, np.minimum(skew, 0.04), 0.012)
+
+
+def _local_top(view: HeightMap, own: NDArray[np.bool_], cells: Index) -> Array:
+    """Highest own surface within a pad's width of each cell [K]."""
+    reach = math.ceil(0.012 / view.resolution)
+    padded = np.pad(np.where(own, view.heights, -np.inf), reach, constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
+    tops: Array = windows[cells[:, 0], cells[:, 1]].max(axis=(1, 2))
+    return tops
+
+
+def _run_through(filled: NDArray[np.bool_], middle: int) -> tuple[Array, Array]:
+    """First and last sample (relative to the middle) of the filled run through the middle."""
+    right = ~filled[..., middle:]
+    left = ~filled[..., middle::-1]
+    high = np.where(right.any(axis=-1), right.argmax(axis=-1) - 1, middle)
+    low = np.where(left.any(axis=-1), left.argmax(axis=-1) - 1, middle)
+    return -low.astype(np.float64), high.astype(np.float64)
+
+
+def _fingers_free(
+    pads: NDArray[np.bool_], mid: Array, reach: int, res: float
+) -> NDArray[np.bool_]:
+    """Nothing where the open fingers come down on either side, for [N, sample] and mids [N]."""
+    summed = np.zeros((len(pads), pads.shape[1] + 1), np.int16)
+    np.cumsum(pads, axis=1, out=summed[:, 1:])
+    rows = np.arange(len(pads))
+
+    def count(a: Array, b: Array) -> NDArray[np.int16]:
+        i = np.clip(np.rint(a / res).astype(np.int64) + reach, 0, pads.shape[1])
+        j = np.clip(np.rint(b / res).astype(np.int64) + reach + 1, 0, pads.shape[1])
+        counted: NDArray[np.int16] = summed[rows, j] - summed[rows, i]
+        return counted
+
+    right = count(mid + _FINGER_INNER, mid + _FINGER_OUTER)
+    left = count(mid - _FINGER_OUTER, mid - _FINGER_INNER)
+    free: NDArray[np.bool_] = (right + left) == 0
+    return free
+
+
+def palm_hits(view: HeightMap, xy: Array, axis: Array, tip: float) -> bool:
+    """Whether the hand's body, its fingertips at height `tip`, would meet something."""
+    return view.rises_above(xy, axis, _PALM_ALONG, _PALM_ACROSS, tip + _PALM_ABOVE_TIP)

@@ -1,0 +1,179 @@
+"""TaskSpec: one task in one scene as plain data, and the Task protocol that makes and judges it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from numpy.random import Generator
+
+from refergym.assets import records
+from refergym.assets.composers.base import Wants
+from refergym.assets.records import Record
+from refergym.assets.spec import NonNegative, Positive, SceneSpec, Vec3
+from refergym.envs.errors import TaskError
+from refergym.envs.programs import Program, load_program
+from refergym.envs.types import Array, Event, Frame, State, Verdict
+
+VERSION = 1
+
+
+class Area(Record, kw_only=True):
+    """A place on a support: a simple polygon at one height."""
+
+    ring: tuple[tuple[float, float], ...]
+    """[K, 2] m, world: its corners in order"""
+    height: float
+    """m, world"""
+    goal: Vec3
+    """[3] m, world: the best point of it"""
+
+
+class PointObjectGoal(Record, kw_only=True, tag="point_object", tag_field="kind"):
+    """The point lies on a visible pixel of the object."""
+
+    object: str
+    """id in the scene"""
+
+
+class PointAreaGoal(Record, kw_only=True, tag="point_area", tag_field="kind"):
+    """The point shows a bare place of the first support inside the area."""
+
+    area: Area
+    anchors: tuple[str, ...]
+    """ids in the scene"""
+
+
+class HoldGoal(Record, kw_only=True, tag="hold", tag_field="kind"):
+    """The object is in the gripper."""
+
+    object: str
+
+
+class PutGoal(Record, kw_only=True, tag="put", tag_field="kind"):
+    """The object rests in its place, and the gripper is empty."""
+
+    object: str
+    relation: Literal["onto", "into", "beside", "between"]
+    anchors: tuple[str, ...]
+    anchors_xy: tuple[tuple[float, float], ...]
+    """[A, 2] m, world: where the anchors' middles stood; the area moves along with them"""
+    area: Area
+    tolerance: Positive
+    """m: also right if the footprint's centre is this near to the area's goal"""
+    upright: NonNegative | None = None
+    """rad: how far the object may have tipped; none accepts any"""
+
+
+Goal = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal
+
+
+class Certificate(Record, kw_only=True):
+    """Why the task can be asked: what was measured when it was made."""
+
+    target_pixels: int | None = None
+    """visible pixels of the object to point at or to move"""
+    anchor_pixels: tuple[int, ...] = ()
+    """visible pixels of each anchor"""
+    area_pixels: int | None = None
+    """visible pixels of the free area to point at"""
+    rank_margin: float | None = None
+    """least gap that any rank rests on, in units of the margin asked for; none without ranks"""
+    chance: float
+    """probability that a uniformly random point (one for each step needed) succeeds"""
+    backend: str
+    """kind of the backend in which the scene was settled"""
+    renderer: str
+    """what made the ids"""
+    version: str
+    """of refergym"""
+
+
+class TaskSpec(Record, kw_only=True):
+    """One task, bound to one scene. Referents stay bound while things move."""
+
+    version: int = VERSION
+    scene: str
+    """digest of the SceneSpec"""
+    kind: str
+    """the Task that made it and judges it"""
+    instruction: str
+    program: Program
+    goal: Goal
+    subgoals: tuple[str, ...] = ()
+    """what has to be reached one after the other, for progress"""
+    frame: Literal["viewer"] = "viewer"
+    """whose left, right, front and behind are meant"""
+    certificate: Certificate
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical JSON."""
+        return records.digest(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """One step of an episode, as a task judges it."""
+
+    point_uv: tuple[float, float] | None
+    """the point, or none if the answer had none"""
+    point_w: Array | None
+    """[3] m, world: where the observed depth puts it; none without surface"""
+    hit_w: Array | None
+    """[3] m, world: what the point shows exactly, without the sensor's noise"""
+    hit: int
+    """what the point shows: an object's index, or an ID_ constant of `types`"""
+    event: Event
+    object: int = -1
+    """index of the object that was picked or placed, or -1"""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Makes tasks of one kind out of scenes, and judges what became of them."""
+
+    kind: str
+    wants: Wants
+    """what the composer has to put into a scene for it"""
+    moves: bool
+    """False if a point alone decides, and the robot stays parked"""
+    max_steps: int
+    """steps until truncation"""
+
+    def sample(self, scene: SceneSpec, state: State, frame: Frame, rng: Generator) -> TaskSpec:
+        """Make a task for a settled scene from what its camera sees.
+
+        Raises:
+            TaskError: naming the constraint that the scene does not meet.
+        """
+        ...
+
+    def judge(
+        self, spec: TaskSpec, scene: SceneSpec, start: State, state: State, acts: Sequence[Act]
+    ) -> Verdict:
+        """Judge a state that was reached from `start` by `acts`. Pure."""
+        ...
+
+    def is_over(
+        self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict
+    ) -> bool:
+        """Tell whether further steps can't count."""
+        ...
+
+
+def load_task(data: bytes | str) -> TaskSpec:
+    """Decode and check a task.
+
+    Raises:
+        TaskError: naming the field by path.
+    """
+    spec = records.decode(data, TaskSpec, error=TaskError)
+    check_task(spec)
+    return spec
+
+
+def check_task(spec: TaskSpec) -> None:
+    """Check what types alone cannot: the version and the program's ranks."""
+    if spec.version != VERSION:
+        raise TaskError(f"version: expected {VERSION}, got {spec.version}")
+    load_program(records.canonical_json(spec.program))

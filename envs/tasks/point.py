@@ -1,0 +1,245 @@
+"""Tasks that one point decides: at an object, or at a free place. The robot stays parked."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import shapely
+
+from refergym.assets.composers.base import Wants
+from refergym.assets.library import Pack
+from refergym.assets.spec import SceneSpec
+from refergym.envs import areas
+from refergym.envs.areas import Room
+from refergym.envs.errors import TaskError
+from refergym.envs.language import instruct
+from refergym.envs.programs import SIDES, Between, Direction
+from refergym.envs.referents import Clarity
+from refergym.envs.task_spec import Act, Area, PointAreaGoal, PointObjectGoal, TaskSpec
+from refergym.envs.tasks.common import Describer, certify, see
+from refergym.envs.tasks.judging import judge
+from refergym.envs.types import Frame, State, Verdict
+from refergym.envs.view import View
+
+Place = Literal["direction", "between"]
+
+
+class _Point:
+    moves = False
+    max_steps = 1
+
+    def __init__(self, clarity: Clarity, pack: Pack | None) -> None:
+        self.clarity = clarity
+        self._pack = pack
+
+    def judge(
+        self, spec: TaskSpec, scene: SceneSpec, start: State, state: State, acts: Sequence[Act]
+    ) -> Verdict:
+        """Judge the point."""
+        return judge(spec, scene, start, state, acts, self._pack)
+
+    def is_over(
+        self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict
+    ) -> bool:
+        """One point decides."""
+        return bool(acts)
+
+
+class PointAtObject(_Point):
+    """Point at the object that category, colour and rank mean."""
+
+    kind = "point_at_object"
+
+    def __init__(
+        self, clarity: Clarity, *, duplicates: bool = True, pack: Pack | None = None
+    ) -> None:
+        """Set how clear descriptions must be.
+
+        Args:
+            clarity: margins of descriptions.
+            duplicates: ask the composer for several objects of one category.
+            pack: assets; None takes the package's own.
+        """
+        super().__init__(clarity, pack)
+        self.wants = Wants(duplicates=duplicates)
+
+    def sample(
+        self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
+    ) -> TaskSpec:
+        """Choose an object that can be described; raises TaskError where none can."""
+        view = see(scene, state, frame, self._pack)
+        words = Describer(view, self.clarity, rng)
+        for i in words.shuffled(range(len(view))):
+            program = words(i)
+            if program is not None:
+                return TaskSpec(
+                    scene=scene.digest,
+                    kind=self.kind,
+                    instruction=instruct("point", program, rng),
+                    program=program,
+                    goal=PointObjectGoal(object=scene.objects[i].id),
+                    subgoals=("point",),
+                    certificate=certify(
+                        view,
+                        self.clarity,
+                        [program],
+                        target=i,
+                        chance=float(view.pixels[i]) / frame.ids.size,
+                    ),
+                )
+        raise words.error(self.kind)
+
+
+class PointAtFreeSpace(_Point):
+    """Point at a free place on the table: in a direction and distance, or between two objects."""
+
+    kind = "point_at_free_space"
+
+    def __init__(
+        self,
+        clarity: Clarity,
+        room: Room,
+        *,
+        places: Sequence[Place],
+        distance: tuple[float, float],
+        tolerance: float,
+        gap: float,
+        pack: Pack | None = None,
+    ) -> None:
+        """Set which places are asked.
+
+        Args:
+            clarity: margins of descriptions.
+            room: how free a place must be.
+            places: "direction", "between".
+            distance: m, least and greatest from an anchor's middle; whole centimetres are asked.
+            tolerance: m, round the exact place, and half the width between two objects.
+            gap: m, least free length between two objects.
+            pack: assets; None takes the package's own.
+
+        Raises:
+            TaskError: if a value is out of range.
+        """
+        super().__init__(clarity, pack)
+        if not places or set(places) - {"direction", "between"}:
+            raise TaskError(f"places: expected some of direction, between; got {list(places)}")
+        if not 0 < distance[0] <= distance[1]:
+            raise TaskError(f"distance: expected 0 < least <= greatest, got {list(distance)}")
+        self.room = room
+        self.places = tuple(places)
+        self.distances = range(round(distance[0] * 100), round(distance[1] * 100) + 1)
+        self.tolerance = tolerance
+        self.gap = gap
+        self.wants = Wants()
+
+    def sample(
+        self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
+    ) -> TaskSpec:
+        """Choose a free and visible place; raises TaskError where there is none."""
+        view = see(scene, state, frame, self._pack)
+        words = Describer(view, self.clarity, rng)
+        for k in rng.permutation(len(self.places)):
+            make = self._direction if self.places[k] == "direction" else self._between
+            found = make(view, words, rng)
+            if found is not None:
+                program, area, anchors, pixels = found
+                selects = [s for s in (words(a) for a in anchors) if s is not None]
+                return TaskSpec(
+                    scene=scene.digest,
+                    kind=self.kind,
+                    instruction=instruct("point", program, rng),
+                    program=program,
+                    goal=PointAreaGoal(
+                        area=area, anchors=tuple(scene.objects[a].id for a in anchors)
+                    ),
+                    subgoals=("point",),
+                    certificate=certify(
+                        view,
+                        self.clarity,
+                        selects,
+                        anchors=anchors,
+                        area_pixels=pixels,
+                        chance=pixels / frame.ids.size,
+                    ),
+                )
+        raise words.error(self.kind)
+
+    def _direction(
+        self, view: View, words: Describer, rng: np.random.Generator
+    ) -> tuple[Direction, Area, tuple[int, ...], int] | None:
+        free = areas.free(view, 0.0, self.room.clearance)
+        shapely.prepare(free)
+        for i in words.shuffled(_standing(view)):
+            anchor = words(i)
+            if anchor is None:
+                continue
+            pairs = [(side, cm) for side in SIDES for cm in self.distances]
+            for k in rng.permutation(len(pairs))[:24]:
+                side, cm = pairs[k]
+                goal = areas.ahead(view, view.thing(i), side, cm / 100)
+                if not shapely.contains_xy(free, *goal):
+                    words.refuse("the place is taken or off the table")
+                    continue
+                checked = self._check(view, words, areas.disc(view, goal, self.tolerance))
+                if checked:
+                    program = Direction(anchor=anchor, side=side, distance=cm / 100)
+                    return program, checked[0], (i,), checked[1]
+        return None
+
+    def _between(
+        self, view: View, words: Describer, rng: np.random.Generator
+    ) -> tuple[Between, Area, tuple[int, ...], int] | None:
+        free = areas.free(view, 0.0, self.room.clearance)
+        standing = _standing(view)
+        pairs = [(a, b) for n, a in enumerate(standing) for b in standing[n + 1 :]]
+        for k in rng.permutation(len(pairs)):
+            a, b = pairs[k] if rng.random() < 0.5 else pairs[k][::-1]
+            found = between_goal(view, words, (a, b), self.tolerance, self.gap)
+            if found is None:
+                continue
+            program, strip, middle = found
+            where = strip.intersection(free)
+            if where.is_empty:
+                words.refuse("nothing free between the anchors")
+                continue
+            goal = shapely.get_coordinates(shapely.shortest_line(where, shapely.Point(middle)))[0]
+            checked = self._check(view, words, areas.area_of(strip, view, goal))
+            if checked:
+                return program, checked[0], (a, b), checked[1]
+        return None
+
+    def _check(self, view: View, words: Describer, area: Area) -> tuple[Area, int] | None:
+        pixels = len(areas.pixels_of(view, area))
+        if pixels < self.room.pixels * (view.scene.camera.width / 224) ** 2:
+            words.refuse("too little of the place is visible")
+            return None
+        if not areas.is_bare(view, area):
+            words.refuse("the place is hidden")
+            return None
+        return area, pixels
+
+
+def between_goal(
+    view: View, words: Describer, pair: tuple[int, int], width: float, gap: float
+) -> tuple[Between, shapely.Polygon, np.ndarray] | None:
+    """Program, strip and middle of the gap between two objects, or None if it can't be asked."""
+    first, second = words(pair[0]), words(pair[1])
+    if first is None or second is None:
+        return None
+    a, b = view.thing(pair[0]), view.thing(pair[1])
+    line = shapely.LineString([a.centre, b.centre])
+    middle = line.difference(a.footprint).difference(b.footprint)
+    if middle.geom_type != "LineString" or middle.length < gap:
+        words.refuse("the anchors are too close together")
+        return None
+    try:
+        strip = areas.between(view, a, b, width)
+    except TaskError as e:
+        words.refuse(str(e))
+        return None
+    centre = shapely.get_coordinates(middle.interpolate(0.5, normalized=True))[0]
+    return Between(a=first, b=second), strip, centre
+
+
+def _standing(view: View) -> list[int]:
+    return [i for i, below in enumerate(view.below) if below < 0]

@@ -1,0 +1,235 @@
+"""What stands where as the viewer sees it: footprints, heights, the viewer's axes, visible pixels.
+
+World frame, metres. Left, right, front and behind are along the camera's horizontal axes, on the
+table plane; front is nearer to the viewer. Everything is computed when first asked for.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+from shapely import Polygon
+
+from refergym.assets import camera as pinhole
+from refergym.assets.library import AssetInfo, Pack
+from refergym.assets.spec import SceneSpec
+from refergym.envs.geometry.caster import Caster
+from refergym.envs.programs import Side
+from refergym.envs.types import Array, Frame, State
+
+_RAYS = 500
+"""cast at most, about, to measure a silhouette"""
+NEUTRAL = 0.02
+"""a tint whose channels differ by less than this leaves the colour's name true"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """One object as it stands."""
+
+    index: int
+    """in SceneSpec.objects"""
+    info: AssetInfo
+    scale: float
+    colour: str | None
+    """the colour's name if it may be said: measured, and not tinted"""
+    footprint: Polygon
+    """convex outline seen from above, m, world"""
+    centre: Array
+    """[2] m, world: the middle of its bounding box, on the table plane"""
+    bottom: float
+    """m, world"""
+    top: float
+    """m, world"""
+
+    @property
+    def category(self) -> str:
+        """English noun, singular."""
+        return self.info.category
+
+    @property
+    def radius(self) -> float:
+        """M, of the circle round the centre that holds the footprint."""
+        ring = shapely.get_coordinates(self.footprint)
+        return float(np.hypot(*(ring - self.centre).T).max())
+
+    @property
+    def sizes(self) -> tuple[float, float]:
+        """Two readings of how big it is, m: cube root of the box's volume, and its diagonal."""
+        box = np.array(self.info.size) * self.scale
+        return float(np.cbrt(box.prod())), float(np.linalg.norm(box))
+
+
+class Layout:
+    """A scene's objects in one state, without a picture."""
+
+    def __init__(self, scene: SceneSpec, state: State, pack: Pack) -> None:
+        """Keep the parts; nothing is computed yet."""
+        self.scene = scene
+        self.state = state
+        self.pack = pack
+        self._things: dict[int, Thing] = {}
+
+    def __len__(self) -> int:
+        """Count the objects."""
+        return len(self.scene.objects)
+
+    def thing(self, index: int) -> Thing:
+        """Return an object as it stands."""
+        if index not in self._things:
+            self._things[index] = self._make(index)
+        return self._things[index]
+
+    @property
+    def things(self) -> list[Thing]:
+        """All objects, in the scene's order."""
+        return [self.thing(i) for i in range(len(self))]
+
+    @functools.cached_property
+    def axes(self) -> tuple[Array, Array]:
+        """The viewer's right and near directions on the table, [2] each, unit length, world."""
+        m = pinhole.pose_matrix(self.scene.camera.pose)
+        right, near = m[:2, 0], -m[:2, 2]
+        if np.linalg.norm(near) < 1e-3:
+            near = m[:2, 1]  # straight down: the picture's lower edge is the front
+        return right / np.linalg.norm(right), near / np.linalg.norm(near)
+
+    def direction(self, side: Side) -> Array:
+        """Return a side as the viewer sees it as a unit vector [2] on the table, world."""
+        right, near = self.axes
+        return {"left": -right, "right": right, "front": near, "behind": -near}[side]
+
+    @functools.cached_property
+    def table(self) -> Polygon:
+        """Outline of the first support, m, world."""
+        support = self.scene.supports[0]
+        x, y, _ = support.size
+        corners = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]]) / 2
+        return Polygon(pinhole.transform(pinhole.pose_matrix(support.pose), corners)[:, :2])
+
+    @functools.cached_property
+    def below(self) -> tuple[int, ...]:
+        """For each object, the object that it stands on or in, or -1."""
+        return tuple(self._below(t) for t in self.things)
+
+    def above(self, index: int) -> list[int]:
+        """Objects that stand on or in an object."""
+        return [i for i, b in enumerate(self.below) if b == index]
+
+    def corners(self, index: int) -> Array:
+        """Corners [K, 3] m of an object's convex hull, world."""
+        o = self.scene.objects[index]
+        m = pinhole.pose_matrices(self.state.objects[index])[0]
+        return pinhole.transform(m, corner_points(self.pack, o.asset) * o.scale)
+
+    def _below(self, thing: Thing) -> int:
+        point = shapely.Point(thing.centre)
+        found, height = -1, -np.inf
+        for t in self.things:
+            inside = t.bottom + 0.003 < thing.bottom < t.top + 0.01 and t.bottom > height
+            if t.index != thing.index and inside and t.footprint.intersects(point):
+                found, height = t.index, t.bottom
+        return found
+
+    def _make(self, index: int) -> Thing:
+        o = self.scene.objects[index]
+        info = self.pack[o.asset]
+        m = pinhole.pose_matrices(self.state.objects[index])[0]
+        points = self.corners(index)
+        middle = m[:3, 3] + m[:3, 2] * (info.size[2] * o.scale / 2)
+        neutral = max(o.tint) - min(o.tint) < NEUTRAL and min(o.tint) > 0.5
+        return Thing(
+            index=index,
+            info=info,
+            scale=o.scale,
+            colour=info.colour if neutral else None,
+            footprint=shapely.convex_hull(shapely.linestrings(points[:, :2])),
+            centre=middle[:2],
+            bottom=float(points[:, 2].min()),
+            top=float(points[:, 2].max()),
+        )
+
+
+class View(Layout):
+    """A layout with the picture that the viewer has of it."""
+
+    def __init__(self, scene: SceneSpec, state: State, frame: Frame, pack: Pack) -> None:
+        """Take a frame of this scene and state, made with the scene's camera."""
+        super().__init__(scene, state, pack)
+        self.frame = frame
+        self._shares: dict[int, float] = {}
+
+    @functools.cached_property
+    def pixels(self) -> NDArray[np.int64]:
+        """[N] visible pixels of each object."""
+        ids = self.frame.ids
+        return np.bincount(ids[ids >= 0].ravel(), minlength=len(self))
+
+    def share(self, index: int) -> float:
+        """Visible share of an object's silhouette, [0, 1]; what leaves the picture is hidden."""
+        if index not in self._shares:
+            area = self._silhouette(index)
+            self._shares[index] = min(1.0, float(self.pixels[index]) / area) if area > 0 else 0.0
+        return self._shares[index]
+
+    def points(self, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> Array:
+        """Return the world points [K, 3] m that pixels show."""
+        px = np.column_stack([xs, ys]) + 0.5
+        return pinhole.unproject(self.scene.camera, px, self.frame.depth[ys, xs])
+
+    def project(self, points_w: Array) -> tuple[Array, Array]:
+        """Project world points [N, 3]: pixel coordinates [N, 2] and depths [N] m."""
+        return pinhole.project(self.scene.camera, points_w)
+
+    def window(self, points_w: Array) -> tuple[slice, slice]:
+        """Return the rows and columns that hold the projections of world points [N, 3]."""
+        camera = self.scene.camera
+        px, _ = self.project(points_w)
+        if not np.isfinite(px).all():
+            return slice(0, camera.height), slice(0, camera.width)
+        low = np.floor(px.min(0)).astype(int) - 1
+        high = np.ceil(px.max(0)).astype(int) + 2
+        x0, y0 = np.clip(low, 0, (camera.width, camera.height))
+        x1, y1 = np.clip(high, 0, (camera.width, camera.height))
+        return slice(int(y0), int(y1)), slice(int(x0), int(x1))
+
+    def _silhouette(self, index: int) -> float:
+        """Pixels that the object would have alone, with what lies beyond the picture's edges."""
+        camera = self.scene.camera
+        px, _ = self.project(self.corners(index))
+        if not np.isfinite(px).all():
+            return 0.0
+        (x0, y0), (x1, y1) = np.floor(px.min(0)), np.ceil(px.max(0))
+        step = max(1.0, np.sqrt((x1 - x0) * (y1 - y0) / _RAYS))
+        xs, ys = np.meshgrid(np.arange(x0, x1, step) + step / 2, np.arange(y0, y1, step) + step / 2)
+        rays = np.column_stack(
+            [
+                (xs.ravel() - camera.cx) / camera.fx,
+                (ys.ravel() - camera.cy) / camera.fy,
+                np.ones(xs.size),
+            ]
+        )
+        m = pinhole.pose_matrix(camera.pose)
+        o = self.scene.objects[index]
+        origins = np.broadcast_to(m[:3, 3], rays.shape)
+        turned = rays @ m[:3, :3].T
+        caster = _caster(self.pack)
+        t = caster.cast_object(o.asset, o.scale, self.state.objects[index], origins, turned)
+        return float(np.isfinite(t).sum() * step * step)
+
+
+@functools.lru_cache(maxsize=4096)
+def corner_points(pack: Pack, asset: str) -> Array:
+    """Return the corners [K, 3] m of an asset's convex hull, at scale 1."""
+    points = np.concatenate(pack.hulls(asset))
+    points = points[ConvexHull(points).vertices]
+    points.setflags(write=False)
+    return points
+
+
+@functools.lru_cache(maxsize=4)
+def _caster(pack: Pack) -> Caster:
+    return Caster(pack)

@@ -1,0 +1,94 @@
+"""The `refergym` command. Each subcommand's module is imported only when it is called."""
+
+import difflib
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TextIO
+
+COMMANDS = {
+    "doctor": ("refergym.rollouts.doctor", "check this machine; say what is missing"),
+    "evaluate": ("refergym.rollouts.evaluate", "run a policy on episodes, judge, report"),
+    "graspability": (
+        "refergym.rollouts.graspability",
+        "measure what the gripper can lift, asset by asset",
+    ),
+}
+"""name: module with main(argv) -> exit status, and one line of help"""
+
+USAGE = "usage: refergym COMMAND [--help] [arguments ...]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments; None takes the process's.
+
+    Returns:
+        Exit status: 0 done, 1 the command failed, 2 wrong arguments or configuration, 130 or 143
+        stopped by a signal. Mistakes of the user end in one message, bugs in a traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        _say(_help(), sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    name, *rest = words
+    if name == "--version":
+        _say(f"refergym {importlib.import_module('refergym').__version__}", sys.stdout)
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f" did you mean {near[0]}?" if near else ""
+        known = ", ".join(COMMANDS)
+        _say(f"refergym: unknown command {name!r};{hint} commands: {known}", sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("refergym").setLevel(logging.INFO)
+    return _run(name, rest)
+
+
+def _run(name: str, rest: list[str]) -> int:
+    from refergym.assets.errors import AssetError
+    from refergym.envs.errors import EnvError
+    from refergym.rollouts.errors import PoolError, RolloutError
+
+    stopped = [signal.SIGINT]
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped[0] = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        module = importlib.import_module(COMMANDS[name][0])
+        status: int = module.main(rest)
+        return status
+    except PoolError as e:
+        _say(f"refergym {name}: {e}", sys.stderr)
+        return 1
+    except (RolloutError, EnvError, AssetError) as e:
+        _say(f"refergym {name}: {e}", sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        _say(f"refergym {name}: stopped by {stopped[0].name}", sys.stderr)
+        return 128 + stopped[0]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _help() -> str:
+    lines = [USAGE, "", "commands:"]
+    lines += [f"  {name:<14}{about}" for name, (_, about) in COMMANDS.items()]
+    return "\n".join([*lines, "", "refergym COMMAND --help tells more."])
+
+
+def _say(text: str, stream: TextIO) -> None:
+    stream.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

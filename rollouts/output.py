@@ -1,0 +1,125 @@
+"""The folder of a run: what it was configured with, and whether a run may go on in it."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.rollouts.errors import OutputError
+
+RUN, EPISODES, RESULTS = "run.json", "episodes.jsonl", "results.json"
+OVERVIEW, PAGE = "overview.png", "index.html"
+VERSION = 1
+FREE = (
+    "out", "resume", "workers", "batch", "timeout_s", "pictures", "video", "video_size",
+)  # fmt: skip
+"""keys that change no outcome; a resumed run may set them anew"""
+PACKAGES = (
+    "refergym", "numpy", "gymnasium", "pybullet", "embreex", "moderngl", "trimesh", "shapely",
+)  # fmt: skip
+"""packages that outcomes or pictures depend on"""
+
+
+class RunInfo(Record, frozen=True, kw_only=True):
+    """What fixes the outcomes of a run."""
+
+    version: int = VERSION
+    config: dict[str, Any]
+    """resolved, without the keys that change no outcome"""
+    choices: dict[str, str]
+    """chosen option of each config group"""
+    backend: str
+    """kind that runs, after "auto" was decided"""
+    renderer: str
+    versions: dict[str, str]
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that outcomes depend on, where installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def fixed_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that change no outcome."""
+    return {key: value for key, value in config.items() if key not in FREE}
+
+
+def open_folder(folder: Path, info: RunInfo, *, resume: bool) -> None:
+    """Make the folder of a run ready, or check that the run may go on in it.
+
+    Args:
+        folder: of the run.
+        info: of the run that is about to start.
+        resume: whether to go on where an earlier run stopped.
+
+    Raises:
+        OutputError: if there is a run already and `resume` is false, or if it was another run;
+            names the fix, or the key that differs.
+    """
+    path = folder / RUN
+    used = [name for name in (RUN, EPISODES, RESULTS) if (folder / name).exists()]
+    if used and not resume:
+        raise OutputError(
+            f"out: {folder} already holds a run ({', '.join(used)}); go on in it with resume=true,"
+            " choose another out=, or delete it"
+        )
+    if used:
+        _check_same(path, info)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, info)
+    except OSError as e:
+        raise OutputError(f"out: cannot write to {folder}: {e.strerror}") from e
+
+
+def write_json(path: Path, record: object) -> None:
+    """Write a record as indented JSON, in one piece."""
+    text = json.dumps(json.loads(records.canonical_json(record)), indent=2, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one piece: a killed run leaves the whole file or none."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _check_same(path: Path, info: RunInfo) -> None:
+    try:
+        before = records.decode(path.read_bytes(), RunInfo, error=OutputError)
+    except OSError as e:
+        raise OutputError(
+            f"resume: {path} is missing, so what ran here is unknown; choose another out="
+        ) from e
+    except OutputError as e:
+        raise OutputError(f"{path}: {e}") from e
+    old, new = (json.loads(records.canonical_json(record)) for record in (before, info))
+    if before.config["episodes"] <= info.config["episodes"]:
+        old["config"]["episodes"] = new["config"]["episodes"]
+    for key, was, now in _differences(old, new):
+        key = key.removeprefix("config.")
+        raise OutputError(
+            f"resume: {key} was {was} in {path.parent}, now it is {now}; set it back, or choose"
+            " another out="
+        )
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            absent = "(not set)"
+            below = f"{path}.{key}" if path else str(key)
+            yield from _differences(old.get(key, absent), new.get(key, absent), below)
+    elif old != new:
+        yield path, json.dumps(old), json.dumps(new)

@@ -1,0 +1,198 @@
+"""Summarise episodes: rates with intervals by task and policy, a table, a page of pictures."""
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.rollouts import output, pictures
+from refergym.rollouts.episodes import Ended, Episode
+from refergym.rollouts.plan import Media
+from refergym.rollouts.statistics import jeffreys
+from refergym.rollouts.video import episode_file
+
+VERSION = 1
+OVERVIEW_EPISODES = 10
+"""rows of the overview picture"""
+OVERVIEW_SCALE = 0.6
+"""size of the strips in it, times their own"""
+
+
+class Row(Record, frozen=True, kw_only=True):
+    """One policy on one task."""
+
+    task: str
+    policy: str
+    n: int
+    """judged episodes; those that the infrastructure lost are in `errors` instead"""
+    successes: int
+    success_rate: float | None
+    """none if no episode was judged"""
+    interval: tuple[float, float]
+    """95 % Jeffreys interval of the success rate"""
+    truncated: int
+    """episodes that ran out of steps"""
+    errors: int
+    """episodes lost to infrastructure errors; not in n"""
+    failures: dict[str, int]
+    """judged failures by the first stage that failed"""
+    events: dict[str, int]
+    """what the steps did"""
+    mean_steps: float | None
+    mean_progress: float | None
+    """share of the subgoals reached"""
+
+
+class Results(Record, frozen=True, kw_only=True):
+    """What `evaluate` writes to results.json."""
+
+    version: int = VERSION
+    rows: tuple[Row, ...]
+    backend: str
+    renderer: str
+    suite: str
+    seed: int
+    choices: dict[str, str]
+    config: dict[str, Any]
+    digests: dict[str, str]
+    """sha256: of the config, of the scenes and tasks played, of all outcomes"""
+    versions: dict[str, str]
+    lost: dict[str, int] = msgspec.field(default_factory=dict)
+    """causes of infrastructure errors, and how many episodes each took"""
+
+
+def summarise(episodes: Sequence[Episode]) -> tuple[Row, ...]:
+    """Count episodes by (task, policy), in order of first appearance of the policy."""
+    keys = dict.fromkeys((e.task, e.policy) for e in episodes)
+    return tuple(_row(*key, [e for e in episodes if (e.task, e.policy) == key]) for key in keys)
+
+
+def digests(episodes: Sequence[Episode], config: dict[str, Any]) -> dict[str, str]:
+    """Digest what was asked, what was played and what came out; equal for equal runs."""
+    played = sorted({(e.id.index, e.id.member, e.scene_digest, e.task_digest) for e in episodes})
+    outcomes = sorted((*e.key, e.outcome) for e in episodes)
+    return {
+        "config": records.digest(config),
+        "starts": records.digest(played),
+        "outcomes": records.digest(outcomes),
+    }
+
+
+def table(results: Results) -> Table:
+    """Lay the rows out for a terminal."""
+    out = Table(title=f"{results.suite}   backend {results.backend}, renderer {results.renderer}")
+    out.add_column("task", no_wrap=True)
+    out.add_column("policy", no_wrap=True)
+    out.add_column("success", justify="right", no_wrap=True)
+    out.add_column("95 % interval", justify="right", no_wrap=True)
+    out.add_column("n", justify="right", no_wrap=True)
+    out.add_column("steps", justify="right", no_wrap=True)
+    out.add_column("failures by stage")
+    if any(row.errors for row in results.rows):
+        out.add_column("lost", justify="right", style="red")
+    for row in results.rows:
+        cells = [row.task, row.policy, *_rate(row), str(row.n), _number(row.mean_steps)]
+        cells.append(", ".join(f"{stage} {n}" for stage, n in row.failures.items()) or "-")
+        out.add_row(*cells, *([str(row.errors)] if len(out.columns) > len(cells) else []))
+    return out
+
+
+def write_overview(folder: Path, media: Media, episodes: Sequence[Episode]) -> Path | None:
+    """Put the strips of the first episodes side by side, a column for each policy."""
+    columns = []
+    for policy in dict.fromkeys(e.policy for e in episodes):
+        files = [
+            episode_file(media, "png", policy, e.id.index, e.id.member)
+            for e in episodes
+            if e.policy == policy
+        ]
+        strips = [pictures.load(file) for file in files if file.exists()][:OVERVIEW_EPISODES]
+        if strips:
+            columns.append(pictures.column([pictures.resized(s, OVERVIEW_SCALE) for s in strips]))
+    if not columns:
+        return None
+    path = folder / output.OVERVIEW
+    pictures.save(pictures.row(columns), path)
+    return path
+
+
+def write_page(folder: Path, media: Media, results: Results, episodes: Sequence[Episode]) -> Path:
+    """Write one HTML page that shows every episode's strip and video."""
+    head = "".join(
+        f"<tr><td>{html.escape(row.task)}<td>{html.escape(row.policy)}<td>{rate}<td>{interval}"
+        f"<td>{row.n}<td>{row.errors}<td>{html.escape(str(row.failures))}"
+        for row in results.rows
+        for rate, interval in [_rate(row)]
+    )
+    body = "".join(_card(folder, media, e) for e in episodes)
+    title = html.escape(f"{results.suite}, {results.backend}")
+    path = folder / output.PAGE
+    output.write_text(path, _PAGE.format(title=title, head=head, body=body))
+    return path
+
+
+def _row(task: str, policy: str, episodes: Sequence[Episode]) -> Row:
+    judged = [e for e in episodes if e.ended is not Ended.ERROR]
+    n, successes = len(judged), sum(e.success for e in judged)
+    return Row(
+        task=task,
+        policy=policy,
+        n=n,
+        successes=successes,
+        success_rate=successes / n if n else None,
+        interval=jeffreys(successes, n),
+        truncated=sum(e.ended is Ended.TRUNCATED for e in judged),
+        errors=len(episodes) - n,
+        failures=dict(Counter(e.stage for e in judged if not e.success).most_common()),
+        events=dict(Counter(s.event for e in judged for s in e.steps).most_common()),
+        mean_steps=sum(len(e.steps) for e in judged) / n if n else None,
+        mean_progress=sum(e.progress for e in judged) / n if n else None,
+    )
+
+
+def _rate(row: Row) -> tuple[str, str]:
+    low, high = row.interval
+    if row.success_rate is None:
+        return "-", "-"
+    return f"{100 * row.success_rate:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _card(folder: Path, media: Media, episode: Episode) -> str:
+    png, mp4 = (
+        episode_file(media, kind, episode.policy, episode.id.index, episode.id.member)
+        for kind in ("png", "mp4")
+    )
+    parts = [f"<h3>{html.escape(f'{episode.policy} {episode.id.index}: {episode.stage}')}</h3>"]
+    if episode.error:
+        parts.append(f"<pre>{html.escape(episode.error)}</pre>")
+    if png.exists():
+        parts.append(f'<img src="{png.relative_to(folder).as_posix()}" loading="lazy">')
+    if mp4.exists():
+        source = mp4.relative_to(folder).as_posix()
+        parts.append(f'<video src="{source}" controls preload="none" width="336"></video>')
+    return f'<div class="{"good" if episode.success else "bad"}">{"".join(parts)}</div>'
+
+
+_PAGE = """<!doctype html>
+<meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px sans-serif; margin: 2em; }}
+td, th {{ padding: .2em .8em; text-align: left; border-bottom: 1px solid #ccc; }}
+div {{ border-left: 6px solid; padding-left: 1em; margin: 1.5em 0; }}
+.good {{ border-color: #147832; }} .bad {{ border-color: #b4281e; }}
+img, video {{ vertical-align: top; margin-right: 1em; }}
+</style>
+<h1>{title}</h1>
+<table><tr><th>task<th>policy<th>success<th>95 % interval<th>n<th>lost<th>failures{head}</table>
+{body}
+"""

@@ -1,0 +1,287 @@
+"""Run policies on episodes in this process, several environments side by side.
+
+What an episode gives depends on (plan, policy, index, member) alone: not on its neighbours in the
+batch, on the order, or on the process.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from refergym.agents.policy import Answer, Policy
+from refergym.assets.camera import pixel_of_point
+from refergym.assets.errors import AssetError
+from refergym.envs.errors import EnvError, TaskError
+from refergym.envs.refer_env import ReferEnv
+from refergym.envs.types import Event, Observation, Verdict
+from refergym.rollouts.episodes import Ended, Episode, EpisodeId, StepRecord
+from refergym.rollouts.errors import ConfigError, PolicyError
+from refergym.rollouts.plan import Job, Plan, answer_seed, build_env, build_policy
+from refergym.rollouts.video import Film
+
+log = logging.getLogger(__name__)
+TRIES = 2
+"""in one process: after an exception an episode gets one more try, in a fresh environment"""
+
+
+@dataclass
+class _Slot:
+    """One environment and the episode that runs in it."""
+
+    job: Job
+    env: ReferEnv
+    tries: int = 1
+    started: float = 0.0
+    observation: Observation | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
+    start_digest: str = ""
+    steps: list[StepRecord] = field(default_factory=list)
+    film: Film | None = None
+
+
+class Runner:
+    """Advances up to `plan.batch` episodes in lockstep.
+
+    Either `run` a list of jobs, or `start` jobs while `has_room` and `advance` until done.
+    """
+
+    def __init__(self, plan: Plan, make_env: Callable[[Plan], ReferEnv] = build_env) -> None:
+        """Remember the plan; environments and policies are made when first needed."""
+        self._plan = plan
+        self._make_env = make_env
+        self._policies: dict[str, Policy] = {}
+        self._idle: list[ReferEnv] = []
+        self._slots: list[_Slot] = []
+        self._finished: list[Episode] = []
+
+    @property
+    def has_room(self) -> bool:
+        """True while another job can be started."""
+        return len(self._slots) < self._plan.batch
+
+    @property
+    def is_busy(self) -> bool:
+        """True while `advance` has something to do or to hand out."""
+        return bool(self._slots or self._finished)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Episode]:
+        """Run jobs; yields each episode when it ends."""
+        waiting = iter(jobs)
+        exhausted = False
+        while self.is_busy or not exhausted:
+            while self.has_room and not exhausted:
+                job = next(waiting, None)
+                if job is None:
+                    exhausted = True
+                else:
+                    self.start(job)
+            yield from self.advance()
+
+    def start(self, job: Job) -> None:
+        """Begin an episode; its start is made now.
+
+        Raises:
+            ConfigError: if environment or policy cannot be made.
+        """
+        self._policy(job.policy)
+        env = self._idle.pop() if self._idle else self._make_env(self._plan)
+        slot = _Slot(job=job, env=env)
+        self._slots.append(slot)
+        self._guard(slot, self._reset)
+
+    def advance(self) -> list[Episode]:
+        """Do one step of every running episode; returns those that ended."""
+        for name in sorted({slot.job.policy for slot in self._slots}):
+            slots = [slot for slot in self._slots if slot.job.policy == name]
+            for slot, answer in self._answers(name, slots):
+                self._guard(slot, self._step, answer)
+        finished, self._finished = self._finished, []
+        return finished
+
+    def close(self) -> None:
+        """Close every environment; idempotent."""
+        for env in [*self._idle, *(slot.env for slot in self._slots)]:
+            env.close()
+        self._idle, self._slots = [], []
+
+    def _policy(self, name: str) -> Policy:
+        if name not in self._policies:
+            self._policies[name] = build_policy(self._plan, name)
+        return self._policies[name]
+
+    def _guard(self, slot: _Slot, action: Callable[..., None], *args: object) -> None:
+        """Do something with an episode's environment; an exception breaks the episode only."""
+        error = None
+        try:
+            action(slot, *args)
+        except ConfigError:
+            raise
+        except Exception as e:  # noqa: BLE001 - whatever breaks in a simulator is infrastructure
+            error = e
+        if error is not None:
+            self._broken(slot, error)
+
+    def _broken(self, slot: _Slot, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        # our own errors explain themselves; for others the place matters
+        trace = None if isinstance(error, EnvError | AssetError | PolicyError) else error
+        log.warning("episode %d of %s: %s", slot.job.index, slot.job.policy, text, exc_info=trace)
+        try:
+            slot.env.close()
+        except Exception as e:  # noqa: BLE001 - it is broken already; a fresh one replaces it
+            log.warning("closing the broken environment failed too: %s: %s", type(e).__name__, e)
+        self._slots.remove(slot)
+        # a start that cannot be made is a function of its seed: no fresh environment helps
+        if slot.tries < TRIES and not isinstance(error, TaskError | AssetError):
+            job = Job(
+                policy=slot.job.policy,
+                index=slot.job.index,
+                member=slot.job.member,
+                attempt=slot.job.attempt + 1,
+            )
+            again = _Slot(job=job, env=self._make_env(self._plan), tries=slot.tries + 1)
+            self._slots.append(again)
+            self._guard(again, self._reset)
+        else:
+            self._finished.append(error_episode(self._plan, slot.job, text))
+
+    def _reset(self, slot: _Slot) -> None:
+        slot.started = time.monotonic()
+        seen, info = slot.env.reset(seed=self._plan.seed, options={"index": slot.job.index})
+        observation = cast(Observation, seen)
+        slot.observation, slot.info, slot.first = observation, info, info
+        slot.start_digest = info["truth"]["state"].digest()
+        if self._plan.media is not None:
+            slot.film = Film(self._plan.media, slot.env, observation, info)
+
+    def _answers(self, name: str, slots: list[_Slot]) -> list[tuple[_Slot, Answer]]:
+        policy = self._policy(name)
+        observations = [slot.observation for slot in slots if slot.observation is not None]
+        truths = [slot.info["truth"] for slot in slots] if policy.privileged else None
+        seeds = [answer_seed(self._plan, slot.job, len(slot.steps)) for slot in slots]
+        try:
+            answers = policy.act(observations, seeds=seeds, truths=truths)
+            _check_answers(name, answers, len(slots))
+            return list(zip(slots, answers, strict=True))
+        except Exception as e:  # noqa: BLE001 - a policy's server may fail in any way
+            error = e
+        for slot in slots:
+            self._broken(slot, error)
+        return []
+
+    def _step(self, slot: _Slot, answer: Answer) -> None:
+        point, reason = usable_point(answer)
+        if slot.film is not None:
+            slot.film.before_step(point)
+        if point is None:
+            seen, _, terminated, truncated, info = slot.env.fail_step(reason)
+        else:
+            seen, _, terminated, truncated, info = slot.env.step(np.array(point))
+        observation = cast(Observation, seen)
+        slot.observation, slot.info = observation, info
+        slot.steps.append(_step_record(answer, point, info))
+        if slot.film is not None:
+            slot.film.after_step(observation, info, slot.steps[-1])
+        if terminated or truncated:
+            self._finish(slot, info["verdict"], truncated=truncated)
+
+    def _finish(self, slot: _Slot, verdict: Verdict, *, truncated: bool) -> None:
+        plan, start = self._plan, slot.first["start"]
+        failed = Ended.TRUNCATED if truncated else Ended.FAILURE
+        episode = Episode(
+            id=_episode_id(plan, slot.job),
+            policy=slot.job.policy,
+            policy_version=str(getattr(self._policy(slot.job.policy), "version", "")),
+            task=plan.task,
+            kind=start.task.kind,
+            instruction=start.task.instruction,
+            seed=plan.seed,
+            scene_digest=start.scene.digest,
+            task_digest=start.task.digest,
+            start_digest=slot.start_digest,
+            steps=tuple(slot.steps),
+            success=bool(verdict.success),
+            ended=Ended.SUCCESS if verdict.success else failed,
+            stage=verdict.stage,
+            progress=float(verdict.progress),
+            measures={k: float(v) for k, v in verdict.measures.items()},
+            backend=slot.env.backend.kind,
+            renderer=slot.env.renderer.name,
+            versions=plan.versions,
+            seconds=round(time.monotonic() - slot.started, 3),
+        )
+        if slot.film is not None:
+            slot.film.finish(episode)
+        self._slots.remove(slot)
+        self._idle.append(slot.env)
+        self._finished.append(episode)
+
+
+def error_episode(plan: Plan, job: Job, error: str) -> Episode:
+    """Record of an episode that the infrastructure lost."""
+    return Episode(
+        id=_episode_id(plan, job),
+        policy=job.policy,
+        task=plan.task,
+        seed=plan.seed,
+        ended=Ended.ERROR,
+        stage="infrastructure",
+        error=error,
+        versions=plan.versions,
+    )
+
+
+def usable_point(answer: Answer) -> tuple[tuple[float, float] | None, str]:
+    """Check an answer's point.
+
+    Returns:
+        (point, "") with the point in [0, 1], or (None, reason).
+    """
+    raw = answer.point_uv
+    if raw is None:
+        return None, "the answer has no point"
+    try:
+        u, v = (float(x) for x in raw)
+    except (TypeError, ValueError):
+        return None, f"expected a point of two numbers (u, v), got {raw!r:.80}"
+    if not (math.isfinite(u) and math.isfinite(v)):
+        return None, f"expected finite numbers, got ({u}, {v})"
+    if not (0 <= u <= 1 and 0 <= v <= 1):
+        return None, f"expected a point in [0, 1] x [0, 1], got ({u:.6g}, {v:.6g})"
+    return (u, v), ""
+
+
+def _check_answers(name: str, answers: Sequence[object], wanted: int) -> None:
+    if len(answers) != wanted:
+        raise PolicyError(f"policy {name}: {len(answers)} answers to {wanted} observations")
+    for answer in answers:
+        if not isinstance(answer, Answer):
+            raise PolicyError(f"policy {name}: expected Answers, got a {type(answer).__name__}")
+
+
+def _episode_id(plan: Plan, job: Job) -> EpisodeId:
+    return EpisodeId(suite=plan.suite, index=job.index, member=job.member, attempt=job.attempt)
+
+
+def _step_record(
+    answer: Answer, point: tuple[float, float] | None, info: Mapping[str, Any]
+) -> StepRecord:
+    x, y, z = (float(value) for value in info["point_w"])
+    camera = info["truth"]["scene"].camera
+    return StepRecord(
+        text=answer.text,
+        tokens=answer.tokens,
+        logprobs=answer.logprobs,
+        point_uv=point,
+        pixel=None if point is None else pixel_of_point(camera, *point),
+        point_w=(x, y, z) if math.isfinite(z) else None,
+        event=Event(info["event"]).name.lower(),
+        detail=info["detail"],
+        state=info["truth"]["state"].digest(),
+    )

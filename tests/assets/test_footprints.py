@@ -1,0 +1,106 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from shapely import Polygon, box
+
+from refergym.assets.footprints import (
+    footprint,
+    free_region,
+    outline,
+    outline_of,
+    overlaps,
+    placed,
+    support_polygon,
+)
+from refergym.assets.library import Pack, open_pack
+from refergym.assets.poses import about_z, as_pose
+from refergym.assets.spec import Pose, SupportSpec
+
+SQUARE = np.array([(-0.1, -0.1), (0.1, -0.1), (0.1, 0.1), (-0.1, 0.1), (0.0, 0.05)])
+
+
+def test_an_outline_is_the_convex_hull_with_its_circles() -> None:
+    shape = outline_of(SQUARE)
+    assert sorted(map(tuple, shape.points.tolist())) == sorted(map(tuple, SQUARE[:4].tolist()))
+    assert shape.area == pytest.approx(0.04)
+    assert shape.perimeter == pytest.approx(0.8)
+    assert shape.inner == pytest.approx(0.1)
+    assert shape.outer == pytest.approx(0.1 * math.sqrt(2))
+    assert outline_of(SQUARE + 1.0).inner == 0.0
+
+
+def test_the_grown_area_is_that_of_the_grown_polygon() -> None:
+    shape = outline_of(SQUARE)
+    grown = placed(shape, 0, 0, 0, scale=1.5).buffer(0.03, quad_segs=256)
+    assert shape.grown_area(1.5, 0.03) == pytest.approx(grown.area, rel=1e-4)
+
+
+def test_points_on_a_line_have_no_outline() -> None:
+    with pytest.raises(ValueError, match="expected points that span an area"):
+        outline_of(np.array([(0.0, 0.0), (1.0, 1.0), (2.0, 2.0)]))
+
+
+def test_a_placed_outline_is_scaled_turned_and_moved() -> None:
+    polygon = placed(outline_of(SQUARE), 0.5, -0.2, math.pi / 4, scale=2.0)
+    half = 0.2 * math.sqrt(2)
+    assert polygon.bounds == pytest.approx((0.5 - half, -0.2 - half, 0.5 + half, -0.2 + half))
+    assert polygon.area == pytest.approx(0.16)
+    assert polygon.exterior.is_ccw
+
+
+def first(pack: Pack) -> str:
+    return pack.manifest.assets[0].name
+
+
+def test_a_footprint_covers_every_hull_point_upright_and_fallen() -> None:
+    pack = open_pack()
+    name = first(pack)
+    points = np.concatenate(pack.hulls(name)) * 1.2
+    upright = footprint(pack, name, as_pose(np.array([0.4, 0.1, 0, *about_z(0.7)])), 1.2)
+    c, s = math.cos(0.7), math.sin(0.7)
+    xy = points[:, :2] @ np.array([[c, s], [-s, c]]) + (0.4, 0.1)
+    assert shapely.covers(upright.buffer(1e-6), shapely.points(xy)).all()
+    assert upright.area == pytest.approx(outline(pack, name).area * 1.44, rel=1e-6)
+    # a quarter turn about x lays the height along -y
+    r = math.sqrt(0.5)
+    fallen = footprint(pack, name, Pose(position=(0, 0, 0), orientation=(r, r, 0, 0)), 1.2)
+    low_x, low_y = points[:, 0].min(), -points[:, 2].max()
+    assert fallen.bounds[:2] == pytest.approx((low_x, low_y), abs=1e-6)
+
+
+def test_overlap_means_nearer_than_the_margin() -> None:
+    a, touching, apart = box(0, 0, 1, 1), box(1, 0, 2, 1), box(1.25, 0, 2, 1)
+    assert not overlaps(a, touching)
+    assert overlaps(a, touching, 0.01)
+    assert not overlaps(a, apart, 0.25)
+    assert overlaps(a, apart, 0.26)
+    assert overlaps(a, box(0.2, 0.2, 0.3, 0.3))
+
+
+def test_free_region_is_the_surface_less_what_stands_on_it() -> None:
+    table = box(0, 0, 2, 1)
+    assert free_region(table, []).area == pytest.approx(2)
+    assert free_region(table, [box(0.5, 0.25, 1, 0.75)]).area == pytest.approx(1.75)
+    assert free_region(table, [], edge=0.1).area == pytest.approx(1.8 * 0.8)
+    grown = 0.25 + 4 * 0.5 * 0.1 + math.pi * 0.01
+    free = free_region(table, [box(0.5, 0.25, 1, 0.75)], margin=0.1)
+    assert free.area == pytest.approx(2 - grown, rel=1e-3)
+    twice = [box(0.5, 0.25, 1, 0.75), box(0.75, 0.25, 1.25, 0.75)]
+    assert free_region(table, twice).area == pytest.approx(2 - 0.375)
+    assert free_region(table, [box(-1, -1, 3, 3)]).is_empty
+
+
+def test_a_support_turns_with_its_pose() -> None:
+    pose = as_pose(np.array([1.0, 2.0, 0.0, *about_z(math.pi / 2)]))
+    top = support_polygon(SupportSpec(id="t", pose=pose, size=(0.4, 0.2, 0.1)))
+    assert isinstance(top, Polygon)
+    assert top.bounds == pytest.approx((0.9, 1.8, 1.1, 2.2))
+
+
+def test_outlines_are_computed_once_for_each_pack(tmp_path: Path) -> None:
+    pack = open_pack()
+    assert outline(pack, first(pack)) is outline(pack, first(pack))
+    assert not outline(pack, first(pack)).points.flags.writeable

@@ -1,0 +1,74 @@
+"""Backends and scenes for the contract suite. A new backend is a new line in BACKENDS."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import pytest
+
+from refergym.assets.composers.base import Wants
+from refergym.assets.composers.tabletop import Tabletop
+from refergym.assets.spec import SceneSpec
+from refergym.envs.backends.bullet import BulletBackend
+from refergym.envs.backends.kinematic import KinematicBackend
+from refergym.envs.geometry import heightmap
+from refergym.envs.geometry.caster import Caster
+from refergym.envs.types import Backend, State
+
+BACKENDS: dict[str, Callable[[], Backend]] = {
+    "kinematic": KinematicBackend,
+    "bullet": BulletBackend,
+    "bullet-magic": lambda: BulletBackend(grasp="magic"),
+}
+_NEEDS_PYBULLET = pytest.mark.skipif(
+    importlib.util.find_spec("pybullet") is None,
+    reason="PyBullet has no wheel for this Python (3.11 has one)",
+)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[_NEEDS_PYBULLET] if name.startswith("bullet") else [])
+        for name in BACKENDS
+    ]
+)
+def make(request: pytest.FixtureRequest) -> Callable[[], Backend]:
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def backend(make: Callable[[], Backend]) -> Iterator[Backend]:
+    made = make()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def composed() -> list[SceneSpec]:
+    return [Tabletop().compose(11, index=i, wants=Wants(graspable=2)) for i in range(4)]
+
+
+def settled(backend: Backend, spec: SceneSpec) -> SceneSpec:
+    return msgspec.structs.replace(
+        spec, settled={**spec.settled, backend.kind: backend.settle(spec)}
+    )
+
+
+def top_of(caster: Caster, spec: SceneSpec, state: State, index: int) -> np.ndarray:
+    """A point on top of an object, near the middle of what an overhead view sees of it."""
+    low, high = heightmap.bounds(caster, spec, state, index)
+    view = heightmap.overhead(caster, spec, state, low[:2], high[:2])
+    cells = np.argwhere(view.ids == index)
+    middle = cells[np.argmin(((cells - cells.mean(axis=0)) ** 2).sum(axis=1))]
+    return np.array([*view.centres(middle), view.heights[tuple(middle)]])
+
+
+def graspable(caster: Caster, spec: SceneSpec) -> list[int]:
+    """Indices of the objects within reach that the gripper is known to lift."""
+    return [
+        i
+        for i, o in enumerate(spec.objects)
+        if caster.pack[o.asset].grasp_rate(o.scale) >= 0.8
+        and np.hypot(*o.pose.position[:2]) <= 0.7
+    ]

@@ -1,0 +1,93 @@
+import importlib.util
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import pytest
+from gymnasium.utils.env_checker import check_env
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+
+import refergym.envs
+from refergym.envs.errors import EnvError
+from refergym.envs.registration import IDS, compose_env, register_envs
+
+BULLET = importlib.util.find_spec("pybullet") is not None
+ANY = ("task.min_grasp_rate=null",)
+"""tasks that move things must work before graspability was measured"""
+
+
+def overrides(name):
+    return ANY if IDS[name] in ("pick", "pick_place", None) else ()
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasiums_checker_passes_with_warnings_as_errors(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = gym.make(
+            name,
+            disable_env_checker=True,
+            backend="bullet" if BULLET else "kinematic",
+            overrides=overrides(name),
+        )
+        check_env(env.unwrapped)
+        env.close()
+
+
+def test_any_config_goes_through_referring():
+    env = gym.make(
+        "refergym/Referring-v0", task="pick", backend="kinematic", overrides=["task.max_steps=3"]
+    ).unwrapped
+    assert env.task.kind == "pick"
+    assert env.max_steps == 3
+
+
+def test_registering_twice_changes_nothing():
+    before = {name: gym.registry[name] for name in IDS}
+    register_envs()
+    assert {name: gym.registry[name] for name in IDS} == before
+
+
+def test_importing_the_package_does_no_work():
+    code = (
+        "import sys, refergym.envs; heavy = {'pybullet', 'moderngl', 'torch', 'hydra', 'embreex',"
+        " 'shapely', 'trimesh'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_hydra_configuration_survives():
+    with initialize_config_module("refergym.configs", version_base="1.3"):
+        compose_env(["task=pick"])
+        assert GlobalHydra.instance().is_initialized()
+        assert compose("env", overrides=["task=pick"]).task.max_steps == 2
+    GlobalHydra.instance().clear()
+    compose_env(["task=pick"])
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("task=pik", "task: expected one of pick, pick_place, point_at_free_space, point_at_object"),
+        ("backend=mujoco", "backend: expected one of auto, bullet, kinematic"),
+        ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: .*pict"),
+        ("task.tolerence=0.1", r"task.tolerence: unknown key \(did you mean 'tolerance'\?\)"),
+        ("task.clarity.pixel=9", r"task.clarity.pixel: unknown key \(did you mean 'pixels'\?\)"),
+        ("max_steps=0", "max_steps: expected null or a whole number >= 1, got 0"),
+        ("max_steps=two", "max_steps: .* got 'two'"),
+        ("pictures=maybe", "pictures: expected true or false, got 'maybe'"),
+        ("task.clarity.share=2", "task.clarity.share: expected <= 1, got 2"),
+        ("task.room.clearance=-1", "task.room.clearance: expected >= 0, got -1"),
+        ("task.relations=[under]", "relations: expected some of onto, into, beside, between"),
+        ("task.max_steps=0", "max_steps: expected >= 1"),
+        ("sensor.depth_noise=loud", "sensor.depth_noise: .*allowed: none, gaussian, stereo"),
+        ("=", "unknown key; allowed here: scene, task"),
+    ],
+)  # fmt: skip
+def test_a_wrong_config_names_the_key_and_what_is_allowed(override, message):
+    with pytest.raises(EnvError, match=message):
+        refergym.envs.make_env(backend="kinematic", overrides=[override])

@@ -1,0 +1,70 @@
+"""Vectors give each member what its own single environment gives."""
+
+import numpy as np
+import pytest
+
+from refergym.envs import make_env, make_vec
+from refergym.envs.errors import EnvError
+
+ARGS = {"task": "point_at_object", "backend": "kinematic"}
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def singles():
+    """First observation, and that of the next episode, of each member's own environment."""
+    found = []
+    for i in range(3):
+        env = make_env(**ARGS)
+        first, _ = env.reset(seed=SEED + i)
+        env.step(np.array([0.5, 0.5]))
+        found.append((first, env.reset()[0]))
+        env.close()
+    return found
+
+
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_text_and_pictures_of_each_member_are_those_of_its_single_environment(
+    singles, vectorization
+):
+    env = make_vec(3, vectorization, **ARGS)
+    try:
+        observations, infos = env.reset(seed=SEED)
+        check(observations, [first for first, _ in singles])
+        assert all(len(t["point_uv"]) == 2 for t in infos["truth"])
+        _, rewards, terminated, _, _ = env.step(
+            np.array([t["point_uv"] for t in infos["truth"]])
+        )
+        assert rewards.tolist() == [1.0] * 3
+        assert terminated.all()
+        after, *_ = env.step(env.action_space.sample())
+        check(after, [second for _, second in singles])
+    finally:
+        env.close()
+
+
+def check(observations, wanted):
+    assert list(observations["instruction"]) == [o["instruction"] for o in wanted]
+    assert len({o["rgb"].tobytes() for o in wanted}) == len(wanted)
+    for key in ("rgb", "depth", "intrinsics", "holding", "event"):
+        np.testing.assert_array_equal(observations[key], [o[key] for o in wanted])
+
+
+def test_members_have_different_seeds_without_one():
+    env = make_vec(2, **ARGS)
+    observations, _ = env.reset()
+    assert (observations["rgb"][0] != observations["rgb"][1]).any()
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"n": 0}, "n: expected >= 1, got 0"),
+        ({"n": 1, "vectorization": "ray"}, "vectorization: expected 'sync' or 'async', got 'ray'"),
+        ({"n": 1, "vectorization": "async", "task": "pik"}, "task: expected one of"),
+    ],
+)
+def test_wrong_arguments_are_refused(kwargs, message):
+    with pytest.raises(EnvError, match=message):
+        make_vec(**kwargs)

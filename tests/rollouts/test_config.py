@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import pytest
+
+from refergym.rollouts import config
+from refergym.rollouts.errors import ConfigError
+
+FOLDER = Path(config.__file__).parents[1] / "configs"
+GROUPS = ("backend", "policy", "renderer", "scene", "sensor", "task")
+OPTIONS = [
+    (path.parent.name, path.stem)
+    for path in sorted(FOLDER.glob("*/*.yaml"))
+    if path.parent.name in GROUPS
+]
+PRIMARIES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def message(*overrides):
+    with pytest.raises(ConfigError) as caught:
+        config.compose("evaluate", overrides)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_every_group_has_choices():
+    assert {group for group, _ in OPTIONS} == set(GROUPS)
+
+
+@pytest.mark.parametrize("name", PRIMARIES)
+def test_every_primary_config_composes(name):
+    composed = config.compose(name)
+    assert all("_target_" in composed.config[group] for group in composed.choices)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_choice_makes_its_object(group, option):
+    node = config.choice(group, option)
+    if option in ("bullet", "auto"):
+        pytest.importorskip("pybullet")
+    if option in ("gl", "moderngl"):
+        pytest.importorskip("moderngl")
+    assert config.instantiate(node, group) is not None
+
+
+def test_a_choice_and_a_key_are_taken():
+    composed = config.compose("evaluate", ["policy=random", "episodes=7", "backend=kinematic"])
+    assert composed.choices["policy"] == "random"
+    assert composed.config["episodes"] == 7
+    assert "hydra" not in composed.config
+
+
+def test_an_unknown_key_names_near_and_allowed_ones():
+    text = message("epsiodes=3")
+    assert text.startswith("epsiodes: unknown key; did you mean episodes? allowed: ")
+    assert "workers" in text
+
+
+def test_an_unknown_key_of_a_choice_names_that_choice_s_keys():
+    text = message("backend=bullet", "backend.grsp=magic")
+    assert text == "backend.grsp: unknown key; did you mean backend.grasp? allowed: backend.grasp"
+
+
+def test_an_unknown_choice_names_the_available_ones():
+    text = message("policy=orcale")
+    assert text.startswith("policy: no choice 'orcale'; did you mean oracle? available: center, ")
+
+
+@pytest.mark.parametrize("value", ["", "null", "3"])
+def test_an_empty_choice_is_refused(value):
+    assert "available: " in message(f"backend={value}")
+
+
+def test_a_wrong_type_names_the_key_what_fits_and_what_came():
+    text = message("backend=bullet", "backend.grasp=[1]")
+    assert text == "backend.grasp: expected str, got [1]"
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("episodes", "expected key=value"),
+        ("seed=1,2", "seed: expected one value"),
+        ("out=[", "not a readable key=value"),
+        ("seed=${nope}", "'nope' not found"),
+        ("seed=???", "seed"),
+        ("hydra.run.dir=x", "hydra.run.dir: unknown key"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(override, part):
+    assert part in message(override)
+
+
+def test_a_missing_target_is_named():
+    with pytest.raises(ConfigError, match=r"policy\._target_: missing"):
+        config.instantiate({}, "policy")
+    with pytest.raises(ConfigError, match=r"policy: .*nowhere"):
+        config.instantiate({"_target_": "nowhere.Policy"}, "policy")
+
+
+def test_a_further_argument_that_does_not_exist_is_named():
+    node = config.compose("evaluate", ["+policy.temperature=1"]).config["policy"]
+    with pytest.raises(ConfigError, match=r"^policy: .*argument"):
+        config.instantiate(node, "policy")
+
+
+def test_a_record_with_a_wrong_value_lists_the_allowed_ones():
+    node = {"_target_": "refergym.assets.spec.SensorSpec", "depth_noise": "fog"}
+    with pytest.raises(ConfigError, match=r"sensor\.depth_noise: .*'fog'; allowed: 'none', "):
+        config.instantiate(node, "sensor")
+
+
+def test_a_folder_of_one_s_own_adds_choices(tmp_path):
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "mine.yaml").write_text(
+        "_target_: refergym.agents.center.CenterPolicy\n"
+    )
+    composed = config.compose("evaluate", ["policy=mine"], tmp_path)
+    assert composed.config["policy"]["_target_"].endswith("CenterPolicy")
+    assert "mine" in config.options("evaluate", tmp_path)["policy"]
+    assert "mine" not in config.options("evaluate")["policy"]
+
+
+def test_composing_leaves_another_hydra_application_alone():
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        config.compose("evaluate", ["episodes=2"])
+        assert GlobalHydra.instance().hydra is before

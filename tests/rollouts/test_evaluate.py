@@ -1,0 +1,208 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import pytest
+from PIL import Image
+
+from refergym.rollouts import evaluate as module
+from refergym.rollouts.episodes import Ended, read_episodes
+from refergym.rollouts.errors import ConfigError, OutputError
+from refergym.rollouts.statistics import jeffreys
+
+QUICK = ["backend=kinematic", "renderer.shadows=false", "workers=0"]
+PLAIN = [*QUICK, "pictures=false", "video=false"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A small evaluation with everything that it writes."""
+    folder = tmp_path_factory.mktemp("evaluate") / "out"
+    floors = ["floors=[random]", "episodes=2", "video_size=96", f"out={folder}"]
+    return module.evaluate([*QUICK, *floors])
+
+
+def test_results_hold_rates_intervals_and_what_they_rest_on(shown):
+    results = json.loads((shown.folder / "results.json").read_text())
+    assert [(row["task"], row["policy"]) for row in results["rows"]] == [
+        ("pick_place", "oracle"),
+        ("pick_place", "random"),
+    ]
+    for row in results["rows"]:
+        assert row["n"] == 2
+        assert row["success_rate"] == row["successes"] / 2
+        assert row["interval"] == pytest.approx(jeffreys(row["successes"], 2))
+        assert sum(row["failures"].values()) == 2 - row["successes"]
+        assert sum(row["events"].values()) == row["mean_steps"] * 2
+    assert results["backend"] == "kinematic"
+    assert results["renderer"] == "embree"
+    assert results["config"]["task"]["_target_"]
+    assert results["choices"]["task"] == "pick_place"
+    assert {"python", "refergym", "numpy"} <= set(results["versions"])
+    assert all(re.fullmatch("[0-9a-f]{64}", d) for d in results["digests"].values())
+
+
+def test_episodes_on_disk_are_the_ones_that_were_counted(shown):
+    episodes = read_episodes(shown.folder / "episodes.jsonl")
+    assert {e.key for e in episodes} == {e.key for e in shown.episodes}
+    assert [(e.policy, e.id.index) for e in shown.episodes] == [
+        ("oracle", 0), ("oracle", 1), ("random", 0), ("random", 1),
+    ]  # fmt: skip
+
+
+def test_every_episode_has_a_strip_and_a_video_that_plays(shown):
+    for episode in shown.episodes:
+        name = f"{episode.policy}/{episode.id.index:05d}"
+        with Image.open(shown.folder / "pictures" / f"{name}.png") as strip:
+            panels = min(len(episode.steps), 6) + 1
+            assert strip.width >= 224 * panels
+            assert strip.height > 224
+        with av.open(shown.folder / "videos" / f"{name}.mp4") as video:
+            stream = video.streams.video[0]
+            frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(stream)]
+            assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+            assert 2 <= len(frames) / float(stream.average_rate) <= 60
+        assert abs(frames[0].astype(int) - frames[-1]).max() > 30, "something happens"
+
+
+def test_the_page_and_the_overview_show_every_episode(shown):
+    page = (shown.folder / "index.html").read_text()
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert len(sources) == 8
+    assert all((shown.folder / source).is_file() for source in sources)
+    with Image.open(shown.folder / "overview.png") as overview:
+        assert overview.width > 2 * 400
+    assert not list(shown.folder.rglob("*.part*"))
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(shown):
+    before = (shown.folder / "results.json").read_bytes()
+    with pytest.raises(OutputError, match=r"already holds a run .*resume=true"):
+        module.evaluate([*PLAIN, f"out={shown.folder}"])
+    assert (shown.folder / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("seed=1", "seed was 0"),
+        ("task=pick", "choices.task was"),
+        ("task.tolerance=0.1", "task.tolerance was 0.05"),
+        ("episodes=1", "episodes was 2"),
+        ("floors=false", "floors was"),
+        ("policy=center", "choices.policy was"),
+    ],
+)
+def test_resuming_with_another_configuration_names_the_key(shown, change, key):
+    same = ["floors=[random]", "episodes=2", f"out={shown.folder}", "resume=true"]
+    with pytest.raises(OutputError, match=rf"resume: {re.escape(key)}"):
+        module.evaluate([*QUICK, *same, change])
+
+
+def test_resuming_a_finished_run_runs_nothing_and_more_episodes_only_the_new_ones(shown, tmp_path):
+    told = []
+    same = ["floors=[random]", f"out={tmp_path}", "resume=true"]
+    for n in (1, 1, 2):
+        done = module.evaluate(
+            [*PLAIN, *same, f"episodes={n}"], on_progress=lambda *a: told.append(a)
+        )
+    assert [episode and episode.id.index for episode, _, _ in told] == [
+        None, 0, 0, None, None, 1, 1,
+    ]  # fmt: skip
+    assert done.results.digests["outcomes"] == shown.results.digests["outcomes"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path, workers):
+    arguments = [*PLAIN, "floors=[random]", f"out={tmp_path}", f"workers={workers}"]
+    command = [sys.executable, "-m", "refergym.rollouts.cli", "evaluate", "episodes=2000"]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL)
+    path = tmp_path / "episodes.jsonl"
+    deadline = time.monotonic() + 120
+    while not path.exists() or path.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with path.open("ab") as file:
+        file.write(b'{"version": 1, "id": {"su')  # what a power cut may leave
+    kept = path.read_bytes().count(b"\n")
+    # fewer episodes than were asked for at first, so that the test is short
+    info = json.loads((tmp_path / "run.json").read_text())
+    info["config"]["episodes"] = 2
+    (tmp_path / "run.json").write_text(json.dumps(info))
+    done = module.evaluate([*arguments, "workers=0", "episodes=2", "resume=true"])
+    episodes = read_episodes(path)
+    assert len({e.key for e in episodes}) == len(episodes) >= kept
+    first = [e for e in done.episodes if e.id.index < 2]
+    assert {e.key: e.outcome for e in first} >= {
+        (e.policy, "pick_place-s0", e.id.index, 0): e.outcome for e in shown.episodes
+    }
+
+
+def test_what_broke_is_shown_tried_again_on_resume_and_all_lost_is_exit_status_1(
+    tmp_path, capsys, monkeypatch
+):
+    from refergym.envs.refer_env import ReferEnv
+
+    arguments = [*PLAIN, "episodes=1", f"out={tmp_path}"]
+    with monkeypatch.context() as broken:
+
+        def reset(self, **_):
+            raise OSError("no display")
+
+        broken.setattr(ReferEnv, "reset", reset)
+        assert module.main(arguments) == 1
+    output = capsys.readouterr()
+    assert "1 of 1 episodes broke" in output.err
+    assert "1 x OSError: no display" in output.err
+    assert module.main([*arguments, "resume=true"]) == 0
+    episodes = read_episodes(tmp_path / "episodes.jsonl")
+    assert [(e.ended is Ended.ERROR, e.id.attempt) for e in episodes] == [(True, 1), (False, 2)]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["rows"][0]["n"], results["rows"][0]["errors"]) == (1, 0)
+
+
+def test_the_command_ends_by_saying_what_was_written_where(tmp_path, capsys):
+    assert module.main([*QUICK, "episodes=1", "video_size=64", f"out={tmp_path}"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert any("oracle" in line for line in lines)
+    assert lines[-1].startswith("Wrote results.json, episodes.jsonl (1 episodes), 1 videos to")
+    assert lines[-1].endswith(f"look at {tmp_path / 'overview.png'}")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("episodes=0", "episodes: expected >= 1, got 0"),
+        ("episodes=many", "episodes: expected int, got 'many'"),
+        ("seed=-1", "seed: expected >= 0, got -1"),
+        ("timeout_s=0", "timeout_s: expected > 0"),
+        ("workers=-1", "workers: expected >= 0, got -1"),
+        ("video_size=7", "video_size: expected >= 64, got 7"),
+        ("resume=maybe", "resume: expected bool, got 'maybe'"),
+        (
+            "floors=[nobody]",
+            "floors: policy: no choice 'nobody'; available: center, oracle, random",
+        ),
+        ("floors=3", "floors: expected"),
+        ("+bar=1", "bar"),
+        ("renderer.shadows=3", "renderer.shadows: expected bool, got 3"),
+    ],
+)
+def test_a_wrong_value_names_the_key_and_what_is_expected(tmp_path, override, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        module.evaluate([*PLAIN, f"out={tmp_path / 'out'}", override])
+    assert not (tmp_path / "out").exists(), "nothing is written before the configuration is right"
+
+
+def test_an_output_path_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="out: cannot write to"):
+        module.evaluate([*PLAIN, f"out={tmp_path / 'file'}"])
