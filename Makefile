@@ -2,7 +2,7 @@
 VENV ?= .venv
 EXTRAS ?=
 JOBS ?= 2
-OUT ?= runs/first
+OUT ?= runs/$(shell date +%Y%m%d-%H%M%S)
 EPISODES ?= 5
 
 # An environment is as good as what it was made from: the stamp's name holds a checksum of that.
@@ -27,7 +27,8 @@ run: $(CORE)  ## evaluate the oracle and the random policy on pick-and-place; pi
 	if [ $$backend = kinematic ]; then \
 		echo "PyBullet is not installed (no wheel for this Python): using the kinematic backend. 'make doctor' names the command that builds it."; \
 	fi; \
-	$(BIN)/refergym evaluate policy=[oracle,random] task=pick_place backend=$$backend episodes=$(EPISODES) seed=0 floors=false out=$(OUT)
+	$(BIN)/refergym evaluate policy=oracle floors=[random] task=pick_place backend=$$backend \
+		episodes=$(EPISODES) seed=0 workers=$(JOBS) out=$(OUT)
 
 test: $(DEV) check  ## `make check`, then the tests (not the slow ones)
 	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile
@@ -53,7 +54,8 @@ doctor: $(CORE)  ## what works on this machine, and what mends the rest
 	$(BIN)/refergym doctor
 
 clean:  ## remove the environments and everything made by these commands
-	rm -rf $(VENV) .bench build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	[ ! -e $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)
+	rm -rf .bench build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Everything in an environment with the dev extra is also in one without.

@@ -92,11 +92,13 @@ def _names(
     bluish = (hue >= 215) & (hue < 290)
     neutral = chroma < np.where(bluish, 12, 5.5)
     coloured = chroma > np.where(bluish, 17, np.where(lightness < 30, 13, 16))
+    # Equal steps of hue are not: saturated blues lie where pale ones already look purple.
+    purple_from = 299 + 12 * np.clip((chroma - 50) / 15, 0, 1)
     warm = (hue >= 20) & (hue < 90)
     conditions = [
-        (lightness < 9) | (neutral & (lightness < 24)),
+        (lightness < 9) | ((chroma < 6) & (lightness < 24)),
         neutral & (lightness >= 86),
-        neutral & ((lightness < 20) | (lightness > 82)),
+        neutral & ((lightness < 26) | (lightness > 82)),
         neutral,
         ~coloured,
         (hue >= 352) & (lightness >= 60) & (chroma < 75),
@@ -105,19 +107,21 @@ def _names(
         (hue < 20) | (hue >= 352),
         warm & (lightness < 60) & (chroma < np.where(hue < 42, 30, 50)),
         warm & (hue >= 45) & (lightness < 48),
-        hue < 42,
+        (hue >= 30) & (hue < 45) & (lightness > 53.5) & (chroma < 75),
+        hue < 45,
         hue < 52,
+        (hue < 106) & (chroma < np.where(hue < 75, 45, 38)),
         hue < 75,
         hue < 106,
         hue < 190,
         hue < 215,
-        hue < 299,
+        hue < purple_from,
     ]
     magenta = np.where(lightness >= 50, i["pink"], i["purple"])
     names: list[int | NDArray[np.int64]] = [
         i["black"], i["white"], _NONE, i["grey"], _NONE, i["pink"], i["pink"], magenta, i["red"],
-        i["brown"], i["brown"], i["red"], _NONE, i["orange"], i["yellow"], i["green"], _NONE,
-        i["blue"],
+        i["brown"], i["brown"], _NONE, i["red"], _NONE, _NONE, i["orange"], i["yellow"],
+        i["green"], _NONE, i["blue"],
     ]  # fmt: skip
     choices = [np.broadcast_to(np.asarray(name, np.int64), hue.shape) for name in names]
     return np.asarray(np.select(conditions, choices, default=i["purple"]), np.int64)

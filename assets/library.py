@@ -32,6 +32,9 @@ class GraspRecord(Record, frozen=True, kw_only=True):
     scale: Positive
     tries: int
     successes: int
+    """lifted and carried to the parked posture"""
+    placed: int = 0
+    """of the successes, those that also stood at rest where they were put down"""
     yaws: tuple[float, ...] = ()
     """[successes] rad, closing axis of each successful grasp, in the asset's frame"""
     widths: tuple[float, ...] = ()
@@ -90,11 +93,16 @@ class AssetInfo(Record, frozen=True, kw_only=True):
     attribution: str
 
     def grasp_rate(self, scale: float) -> float:
-        """Measured grasp success at the recorded scale nearest to `scale`; 0 if never tried."""
-        if not self.grasps:
+        """Measured share of successful grasps: the lesser of the recorded scales on either side.
+
+        0 if it was never tried, or the scale lies more than 5 % outside what was tried.
+        """
+        tried = sorted(self.grasps, key=lambda g: g.scale)
+        if not tried or not 0.95 * tried[0].scale <= scale <= 1.05 * tried[-1].scale:
             return 0.0
-        best = min(self.grasps, key=lambda g: abs(g.scale - scale))
-        return best.successes / best.tries if best.tries else 0.0
+        below = [g for g in tried if g.scale <= scale + 1e-9][-1:] or tried[:1]
+        above = [g for g in tried if g.scale >= scale - 1e-9][:1] or tried[-1:]
+        return min(g.successes / g.tries for g in (*below, *above))
 
 
 class TextureInfo(Record, frozen=True, kw_only=True):
@@ -235,7 +243,9 @@ def open_pack(folder: Path | None = None) -> Pack:
 def load_glb(data: bytes, path: Path) -> VisualMesh:
     """Read a GLB with one textured mesh; `path` is for the PackError's message."""
     try:
-        mesh: Any = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
+        # Not `load_mesh`: that bakes the node's pose into a copy and forgets the file's normals.
+        scene = trimesh.load_scene(io.BytesIO(data), file_type="glb", process=False)
+        mesh: Any = _only_mesh(scene)
         texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
         uv = np.asarray(mesh.visual.uv, np.float32)
         normals = np.asarray(mesh.vertex_normals, np.float32)
@@ -252,6 +262,15 @@ def load_glb(data: bytes, path: Path) -> VisualMesh:
         faces=_frozen(faces),
         texture=_frozen(texture),
     )
+
+
+def _only_mesh(scene: trimesh.Scene) -> trimesh.Geometry:
+    if len(scene.geometry) != 1 or len(scene.graph.nodes_geometry) != 1:
+        raise ValueError(f"it has {len(scene.geometry)} meshes")
+    pose, name = scene.graph[scene.graph.nodes_geometry[0]]
+    if not np.allclose(pose, np.eye(4), atol=1e-6):
+        raise ValueError("its node has a transform; bake it into the vertices")
+    return scene.geometry[name]
 
 
 def _z_up(v: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -71,7 +71,7 @@ def mended(raw: Path, entry: dict[str, Any], category: Category, curation: Curat
         vertices = vertices @ _LAID.T
         parts = [p @ _LAID.T for p in parts]
     vertices = _centred(vertices)
-    faces = np.asarray(mesh.faces, np.int64)
+    faces = _with_area(vertices, np.asarray(mesh.faces, np.int64))
     parts = _convex_parts(category, vertices, faces, parts)
     if category.settles:
         com = mass_properties(category, vertices, faces, parts).com
@@ -120,6 +120,13 @@ def recoloured(body: Body, variant: Variant) -> Body:
 def samples(body: Body) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Colours of the whole surface: [N, 3] sRGB and [N] m2 each."""
     return measure.surface_samples(body.vertices, body.uv, body.faces, body.texture)
+
+
+def _with_area(vertices: Points, faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Drop triangles that decimation has left without area: they have no normal."""
+    t = vertices[faces]
+    area = np.linalg.norm(np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]), axis=1)
+    return np.asarray(faces[area > 1e-11])
 
 
 def _centred(vertices: Points) -> Points:

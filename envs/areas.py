@@ -4,7 +4,7 @@ Pure functions over a `Layout`. Free space follows RefSpatial's 3D part (a secto
 candidate is visible if its depth agrees within 2.5 cm); pixels stand for what the camera sees.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import shapely
@@ -20,6 +20,8 @@ from refergym.envs.task_spec import Area, PointAreaGoal, PutGoal
 from refergym.envs.types import ID_SUPPORT, Array
 from refergym.envs.view import Layout, Thing, View
 
+DIFFERENT = 0.015
+"""m between two points that are worth trying one after the other"""
 NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
 
@@ -27,7 +29,7 @@ NEAR = 0.025
 class Room(Record, kw_only=True):
     """How much room a place needs, and where the arm gets to."""
 
-    clearance: NonNegative = 0.02
+    clearance: NonNegative = 0.03
     """m between what is put down and everything else"""
     nearest: NonNegative = 0.30
     """m from the robot's axis"""
@@ -195,18 +197,31 @@ def is_bare(view: View, area: Area) -> bool:
     return near and int(view.frame.ids[y, x]) == ID_SUPPORT
 
 
-def goal_pixel(view: View, area: Area, shows: int = ID_SUPPORT) -> tuple[int, int] | None:
+def goal_pixel(
+    view: View, area: Area, shows: int = ID_SUPPORT, tried: Sequence[Array] = ()
+) -> tuple[int, int] | None:
     """Return the pixel (x, y) that shows the area's goal, or what is nearest to it on the table.
 
-    None if nothing of the area within `NEAR` of the goal (seen from above) is visible.
+    None if nothing of the area within `NEAR` of the goal (seen from above) is visible. Where points
+    [3] m were tried in vain, the nearest one that differs from them, at any distance.
     """
     near = pixels_of(view, area, shows)
     if not len(near):
         return None
     points = view.points(near[:, 1], near[:, 0])
     distance = np.hypot(*(points[:, :2] - area.goal[:2]).T)
+    distance[is_tried(points, tried)] = np.inf
     best = int(distance.argmin())
-    return (int(near[best, 0]), int(near[best, 1])) if distance[best] <= NEAR else None
+    limit = np.inf if tried else NEAR
+    return (int(near[best, 0]), int(near[best, 1])) if distance[best] <= limit else None
+
+
+def is_tried(points: Array, tried: Sequence[Array]) -> NDArray[np.bool_]:
+    """Tell which points [K, 3] m are about the same as one of those tried."""
+    same = np.zeros(len(points), bool)
+    for point in tried:
+        same |= np.linalg.norm(points - point, axis=1) < DIFFERENT
+    return same
 
 
 def _largest(shape: BaseGeometry) -> Polygon:

@@ -28,6 +28,8 @@ from refergym.envs.truth import Truth
 from refergym.envs.types import ID_NOTHING, Backend, Event, Frame, Renderer, Verdict
 from refergym.envs.view import View
 
+CHECKED = 512
+"""starts that are remembered as checked; a digest takes longer than a fast reset"""
 OPTIONS = ("episode", "index")
 """keys that reset's options may hold"""
 IMAGE_SIZE = (224, 224)
@@ -93,6 +95,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self._make_backend = _maker(backend)
         self._backend: Backend | None = None
         self._closed = False
+        self._checked: dict[int, Start] = {}
         self._seed: int | None = None
         self._index = 0
         self._acts: list[Act] | None = None
@@ -216,6 +219,14 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         start = load_start(given) if isinstance(given, bytes | str) else given
         if not isinstance(start, Start):
             raise EnvError(f"options.episode: expected a Start, got {type(given).__name__}")
+        if self._checked.get(id(start)) is not start:
+            self._check_start(start)
+            if len(self._checked) >= CHECKED:
+                self._checked.clear()
+            self._checked[id(start)] = start
+        return start
+
+    def _check_start(self, start: Start) -> None:
         check_start(start)
         if start.task.kind != self.task.kind:
             raise TaskError(f"task.kind: this environment plays {self.task.kind!r}, "
@@ -229,7 +240,6 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         noisy = start.scene.sensor.depth_noise != "none"
         if noisy and not self.pictures:
             raise TaskError("sensor: pictures=False has no depth noise; use sensor=none")
-        return start
 
     def _check_running(self) -> None:
         if self._closed:
@@ -307,7 +317,17 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             shown = frame or self._looker.cast(scene, state)
             return View(scene, state, shown, self._pack or open_pack())
 
-        return {"truth": Truth(self.start.task, look), "event": event}
+        return {"truth": Truth(self.start.task, look, self._tried()), "event": event}
+
+    def _tried(self) -> list[NDArray[np.float64]]:
+        """Points that failed since something was last picked or put down."""
+        tried: list[NDArray[np.float64]] = []
+        for act in reversed(self._acts or ()):
+            if act.event in (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE):
+                break
+            if act.point_w is not None:
+                tried.append(act.point_w)
+        return tried
 
     def _observe(self, event: Event) -> dict[str, Any]:
         assert self.start is not None

@@ -6,6 +6,7 @@ table and in the same order in the picture; a colour must be known for each obje
 Whatever is in between is not asked.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,16 +191,11 @@ def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity) ->
 def _orders(
     chosen: list[int], axis: Axis, view: View, clarity: Clarity
 ) -> tuple[Array, list[float]]:
-    """Readings of an order: values [R, K] that grow along it, and the least gap of each."""
-    things = [view.thing(i) for i in chosen]
+    """Readings of an order: values [2, K] that grow along it, and the least gap of each."""
+    values = view.readings[:, chosen]
     if axis == "size":
-        return -np.log(np.array([t.sizes for t in things])).T, [np.log1p(clarity.size)] * 2
-    right, near = view.axes
-    xy = np.array([t.centre for t in things])
-    middle = np.array([[*t.centre, (t.bottom + t.top) / 2] for t in things])
+        return -values[4:], [math.log1p(clarity.size)] * 2
     if axis == "left-right":
         # perspective can turn the order on the table round in the picture
-        px, _ = view.project(middle)
-        return np.stack([xy @ right, px[:, 0]]), [clarity.rank, 0.0]
-    eye = np.array(view.scene.camera.pose.position[:2])
-    return np.stack([-(xy @ near), np.hypot(*(xy - eye).T)]), [clarity.rank, 0.0]
+        return values[:2], [clarity.rank, 0.0]
+    return values[2:4], [clarity.rank, 0.0]

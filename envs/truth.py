@@ -4,7 +4,7 @@
 time are worked out when first read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from refergym.assets import camera as pinhole
 from refergym.envs import areas
 from refergym.envs.task_spec import HoldGoal, PointAreaGoal, PointObjectGoal, TaskSpec
+from refergym.envs.types import Array
 from refergym.envs.view import View
 
 KEYS = ("scene", "state", "task", "target", "mask", "point_uv")
@@ -26,9 +27,18 @@ class Truth(Mapping[str, Any]):
     held) and point_uv ((u, v) to name now, or None where nothing right can be seen).
     """
 
-    def __init__(self, task: TaskSpec, look: Callable[[], View]) -> None:
-        """Keep what is needed; `look` gives the view of the current state."""
+    def __init__(
+        self, task: TaskSpec, look: Callable[[], View], tried: Sequence[Array] = ()
+    ) -> None:
+        """Keep what is needed.
+
+        Args:
+            task: the task.
+            look: gives the view of the current state.
+            tried: points [3] m, world, that failed since something last worked.
+        """
         self._task = task
+        self._tried = tuple(tried)
         self._look = look
         self._known: dict[str, Any] = {}
 
@@ -72,7 +82,7 @@ class Truth(Mapping[str, Any]):
             return target_of(self._task, view)
         if key == "mask":
             return mask_of(self._task, view)
-        return point_of(self._task, view)
+        return point_of(self._task, view, self._tried)
 
 
 def _restore(task: TaskSpec, facts: dict[str, Any]) -> Truth:
@@ -104,17 +114,20 @@ def mask_of(task: TaskSpec, view: View) -> NDArray[np.bool_]:
     return mask
 
 
-def point_of(task: TaskSpec, view: View) -> tuple[float, float] | None:
-    """Return the point (u, v) to name next, or None where nothing right can be seen."""
+def point_of(task: TaskSpec, view: View, tried: Sequence[Array] = ()) -> tuple[float, float] | None:
+    """Return the point (u, v) to name next, or None where nothing right can be seen.
+
+    What was tried in vain (points [3] m, world) is not tried again.
+    """
     goal = task.goal
     target = target_of(task, view)
     pixel: tuple[int, int] | None
     if isinstance(goal, PointObjectGoal):
         pixel = middle_pixel(view, target)
     elif isinstance(goal, HoldGoal) or (target >= 0 and view.state.held != target):
-        pixel = grasp_pixel(view, target)
+        pixel = grasp_pixel(view, target, tried)
     else:
-        pixel = areas.goal_pixel(view, *areas.place_of(goal, view))
+        pixel = areas.goal_pixel(view, *areas.place_of(goal, view), tried)
     if pixel is None:
         return None
     return pinhole.point_of_pixel(view.scene.camera, *pixel)
@@ -129,7 +142,7 @@ def middle_pixel(view: View, index: int) -> tuple[int, int] | None:
     return int(xy[best, 0]), int(xy[best, 1])
 
 
-def grasp_pixel(view: View, index: int) -> tuple[int, int] | None:
+def grasp_pixel(view: View, index: int, tried: Sequence[Array] = ()) -> tuple[int, int] | None:
     """Return the object's visible pixel that is best to grasp at: high, and near its middle."""
     xy = _inner(view, index)
     if not len(xy):
@@ -137,7 +150,9 @@ def grasp_pixel(view: View, index: int) -> tuple[int, int] | None:
     thing = view.thing(index)
     points = view.points(xy[:, 1], xy[:, 0])
     away = np.hypot(*(points[:, :2] - thing.centre).T)
-    best = int((away + 0.5 * (thing.top - points[:, 2])).argmin())
+    cost = away + 0.5 * (thing.top - points[:, 2])
+    cost[areas.is_tried(points, tried)] += 1.0
+    best = int(cost.argmin())
     return int(xy[best, 0]), int(xy[best, 1])
 
 

@@ -5,6 +5,7 @@ table plane; front is nearer to the viewer. Everything is computed when first as
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,23 +45,15 @@ class Thing:
     """m, world"""
     top: float
     """m, world"""
+    radius: float
+    """m, of the circle round the centre that holds the footprint"""
+    sizes: tuple[float, float]
+    """two readings of how big it is, m: cube root of the box's volume, and its diagonal"""
 
     @property
     def category(self) -> str:
         """English noun, singular."""
         return self.info.category
-
-    @property
-    def radius(self) -> float:
-        """M, of the circle round the centre that holds the footprint."""
-        ring = shapely.get_coordinates(self.footprint)
-        return float(np.hypot(*(ring - self.centre).T).max())
-
-    @property
-    def sizes(self) -> tuple[float, float]:
-        """Two readings of how big it is, m: cube root of the box's volume, and its diagonal."""
-        box = np.array(self.info.size) * self.scale
-        return float(np.cbrt(box.prod())), float(np.linalg.norm(box))
 
 
 class Layout:
@@ -83,7 +76,7 @@ class Layout:
             self._things[index] = self._make(index)
         return self._things[index]
 
-    @property
+    @functools.cached_property
     def things(self) -> list[Thing]:
         """All objects, in the scene's order."""
         return [self.thing(i) for i in range(len(self))]
@@ -101,6 +94,22 @@ class Layout:
         """Return a side as the viewer sees it as a unit vector [2] on the table, world."""
         right, near = self.axes
         return {"left": -right, "right": right, "front": near, "behind": -near}[side]
+
+    @functools.cached_property
+    def readings(self) -> Array:
+        """What orders are read from: rows [6, N] that grow to the right and away, and with size.
+
+        The place along the viewer's right; the column in the picture; the place away from the
+        viewer; the distance from the camera; and the logarithms of the two sizes.
+        """
+        right, near = self.axes
+        xy = np.array([t.centre for t in self.things])
+        heights = [(t.bottom + t.top) / 2 for t in self.things]
+        px, _ = pinhole.project(self.scene.camera, np.column_stack([xy, heights]))
+        eye = np.array(self.scene.camera.pose.position[:2])
+        away = np.hypot(*(xy - eye).T)
+        sizes = np.log(np.array([t.sizes for t in self.things])).T
+        return np.vstack([xy @ right, px[:, 0], -(xy @ near), away, sizes])
 
     @functools.cached_property
     def table(self) -> Polygon:
@@ -150,6 +159,8 @@ class Layout:
             centre=middle[:2],
             bottom=float(points[:, 2].min()),
             top=float(points[:, 2].max()),
+            radius=float(np.hypot(*(points[:, :2] - middle[:2]).T).max()),
+            sizes=(math.prod(info.size) ** (1 / 3) * o.scale, math.hypot(*info.size) * o.scale),
         )
 
 

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from refergym.assets import records
+from refergym.assets.library import open_pack
 from refergym.assets.records import Record
 from refergym.rollouts import arguments, config, output, report
 from refergym.rollouts.episodes import Ended, Episode, EpisodeWriter, last_attempts
@@ -196,6 +197,7 @@ def _check(plan: Plan, composed: config.Composed) -> output.RunInfo:
             choices=composed.choices,
             backend=env.backend.kind,
             renderer=env.renderer.name,
+            pack=open_pack().digest,
             versions=plan.versions,
         )
     finally:
@@ -244,7 +246,7 @@ def _write_results(
         seed=plan.seed,
         choices=info.choices,
         config=info.config,
-        digests=report.digests(episodes, info.config),
+        digests={"pack": info.pack, **report.digests(episodes, info.config)},
         versions=info.versions,
         lost=dict(Counter(e.error for e in episodes if e.error).most_common()),
     )

@@ -35,6 +35,8 @@ class RunInfo(Record, frozen=True, kw_only=True):
     backend: str
     """kind that runs, after "auto" was decided"""
     renderer: str
+    pack: str
+    """digest of the asset pack's manifest"""
     versions: dict[str, str]
 
 

@@ -61,7 +61,7 @@ class Results(Record, frozen=True, kw_only=True):
     choices: dict[str, str]
     config: dict[str, Any]
     digests: dict[str, str]
-    """sha256: of the config, of the scenes and tasks played, of all outcomes"""
+    """sha256: of the asset pack, the config, the scenes and tasks played, and all outcomes"""
     versions: dict[str, str]
     lost: dict[str, int] = msgspec.field(default_factory=dict)
     """causes of infrastructure errors, and how many episodes each took"""

@@ -272,7 +272,7 @@ def _episode_id(plan: Plan, job: Job) -> EpisodeId:
 def _step_record(
     answer: Answer, point: tuple[float, float] | None, info: Mapping[str, Any]
 ) -> StepRecord:
-    x, y, z = (float(value) for value in info["point_w"])
+    point_w = None if info["point_w"] is None else info["point_w"].tolist()
     camera = info["truth"]["scene"].camera
     return StepRecord(
         text=answer.text,
@@ -280,7 +280,7 @@ def _step_record(
         logprobs=answer.logprobs,
         point_uv=point,
         pixel=None if point is None else pixel_of_point(camera, *point),
-        point_w=(x, y, z) if math.isfinite(z) else None,
+        point_w=None if point_w is None else (point_w[0], point_w[1], point_w[2]),
         event=Event(info["event"]).name.lower(),
         detail=info["detail"],
         state=info["truth"]["state"].digest(),

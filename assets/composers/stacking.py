@@ -2,7 +2,6 @@
 
 import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,15 +24,15 @@ _GRID = 9
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The faces of a convex part. Rows are [a, b, c]."""
+class _Solid:
+    """The faces [P, F, 3] of an asset's P convex parts, padded with faces that bound nothing."""
 
     up: Array
-    """[F, 3] faces that bound it from above: z <= a x + b y + c"""
+    """[a, b, c] of faces that bound a part from above: z <= a x + b y + c"""
     down: Array
-    """[F, 3] from below: z >= a x + b y + c"""
+    """from below: z >= a x + b y + c"""
     sides: Array
-    """[F, 3] upright faces: a x + b y + c <= 0"""
+    """upright ones: a x + b y + c <= 0"""
 
 
 def tops(pack: Pack, name: str, points: Array) -> Array:
@@ -41,9 +40,8 @@ def tops(pack: Pack, name: str, points: Array) -> Array:
 
     -inf where there is nothing.
     """
-    best = np.full(len(points), -np.inf)
-    for high, _ in _heights(pack, name, points):
-        best = np.maximum(best, np.where(np.isnan(high), -np.inf, high))
+    high, _, is_inside = _heights(pack, name, points)
+    best: Array = np.where(is_inside, high, -np.inf).max(axis=0, initial=-np.inf)
     return best
 
 
@@ -52,9 +50,8 @@ def bottoms(pack: Pack, name: str, points: Array) -> Array:
 
     inf where there is nothing.
     """
-    best = np.full(len(points), np.inf)
-    for _, low in _heights(pack, name, points):
-        best = np.minimum(best, np.where(np.isnan(low), np.inf, low))
+    _, low, is_inside = _heights(pack, name, points)
+    best: Array = np.where(is_inside, low, np.inf).min(axis=0, initial=np.inf)
     return best
 
 
@@ -111,8 +108,8 @@ def _underside(pack: Pack, name: str) -> tuple[Array, Array]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _parts(pack: Pack, name: str) -> tuple[_Part, ...]:
-    parts = []
+def _solid(pack: Pack, name: str) -> _Solid:
+    ups, downs, sides = [], [], []
     for vertices in pack.hulls(name):
         try:
             faces = np.unique(ConvexHull(vertices).equations.round(9), axis=0)
@@ -120,29 +117,31 @@ def _parts(pack: Pack, name: str) -> tuple[_Part, ...]:
             continue
         slope = faces[:, 2]
         up, down = faces[slope > UPRIGHT], faces[slope < -UPRIGHT]
-        parts.append(
-            _Part(
-                -up[:, [0, 1, 3]] / up[:, 2:3],
-                -down[:, [0, 1, 3]] / down[:, 2:3],
-                faces[np.abs(slope) <= UPRIGHT][:, [0, 1, 3]],
-            )
-        )
-    return tuple(parts)
+        ups.append(-up[:, [0, 1, 3]] / up[:, 2:3])
+        downs.append(-down[:, [0, 1, 3]] / down[:, 2:3])
+        sides.append(faces[np.abs(slope) <= UPRIGHT][:, [0, 1, 3]])
+    return _Solid(_padded(ups, np.inf), _padded(downs, -np.inf), _padded(sides, -np.inf))
 
 
-def _heights(pack: Pack, name: str, points: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield each part's upper and lower height [N] m over points; NaN beside the part."""
-    for part in _parts(pack, name):
-        high = _planes(part.up, points).min(axis=0)
-        low = _planes(part.down, points).max(axis=0)
-        outside = high < low
-        if len(part.sides):
-            outside |= (_planes(part.sides, points) > 1e-9).any(axis=0)
-        yield np.where(outside, np.nan, high), np.where(outside, np.nan, low)
+def _padded(parts: list[Array], nothing: float) -> Array:
+    out = np.zeros((len(parts), max((len(p) for p in parts), default=0) + 1, 3))
+    out[:, :, 2] = nothing
+    for k, part in enumerate(parts):
+        out[k, : len(part)] = part
+    return out
+
+
+def _heights(pack: Pack, name: str, points: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Each part's upper and lower height over points, and where the part is; [P, N] each."""
+    solid = _solid(pack, name)
+    high = _planes(solid.up, points).min(axis=1)
+    low = _planes(solid.down, points).max(axis=1)
+    is_inside = (high >= low) & (_planes(solid.sides, points) <= 1e-9).all(axis=1)
+    return high, low, is_inside
 
 
 def _planes(planes: Array, points: Array) -> Array:
-    """Values [F, N] of planes at points; elementwise, so that every machine rounds alike."""
-    a, b, c = planes[:, 0, None], planes[:, 1, None], planes[:, 2, None]
+    """Values [P, F, N] of planes at points; elementwise, so that every machine rounds alike."""
+    a, b, c = planes[:, :, 0, None], planes[:, :, 1, None], planes[:, :, 2, None]
     values: Array = a * points[:, 0] + b * points[:, 1] + c
     return values

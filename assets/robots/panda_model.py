@@ -4,7 +4,9 @@ Source: franka_description (Apache-2.0), made smaller by `decimate`.
 """
 
 import functools
+import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +60,12 @@ def panda_visuals() -> tuple[LinkVisual, ...]:
 def load_visuals(path: Path) -> tuple[LinkVisual, ...]:
     """Read and check a file of link visuals; see `panda_visuals`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         visuals = tuple(_link(arrays, link) for link in LINKS)
     except OSError as e:
         raise PackError(f"{path}: cannot read the robot's meshes ({e.strerror or e})") from e
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as e:
         raise PackError(f"{path}: damaged ({e}); reinstall refergym") from e
     return visuals
 

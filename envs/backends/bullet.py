@@ -40,7 +40,8 @@ class BulletBackend(BackendBase):
         super().__init__(pack)
         self._magic = grasp == "magic"
         self._world: BulletWorld | None = None
-        self._hand_yaw = 0.0
+        self.hand_yaw = 0.0
+        """rad, world: the closing axis at the last grasp"""
         self._constraint = -1
         self._carried: list[int] = []
 
@@ -63,7 +64,7 @@ class BulletBackend(BackendBase):
 
     def settle(self, spec: SceneSpec) -> tuple[Pose, ...]:
         """See the Protocol. Bounded by 3 s of simulated time."""
-        self.world.build(spec, [o.pose for o in spec.objects])
+        self.world.build(spec, [o.pose for o in spec.objects], asleep=False)
         self._spec = None
         self.world.rest(_SETTLE_SECONDS)
         return tuple(poses.as_pose(row) for row in self.world.state().objects)
@@ -92,7 +93,7 @@ class BulletBackend(BackendBase):
             result = execute.pick(self.world, spec, plan)
             if result.event is not Event.PICKED:
                 self.world.held = -1
-        self._hand_yaw = ways.closing_yaw(spec, plan.down[-1])
+        self.hand_yaw = ways.closing_yaw(spec, plan.down[-1])
         return result
 
     def place(self, point_w: Array, yaw: float | None = None) -> SkillResult:
@@ -104,7 +105,7 @@ class BulletBackend(BackendBase):
             spec,
             before,
             np.asarray(point_w, np.float64),
-            hand_yaw=self._hand_yaw,
+            hand_yaw=self.hand_yaw,
             turn=yaw or 0.0,
         )
         if isinstance(plan, SkillResult):

@@ -30,6 +30,8 @@ FINGER_JOINTS = (9, 10)
 _ARM_FORCE = 240.0
 _GRIP_FORCE = 40.0
 """N a finger; the Franka Hand can hold 70 N continuously"""
+_ROLLING, _SPINNING = 0.002, 0.002
+"""of all objects: without it, apples roll off the table"""
 _PAD_FRICTION = (2.0, 1.0, 0.001)
 """lateral, spinning, rolling: rubber pads, measured to hold 99 % of what the search proposes"""
 _CALM_SPEED, _CALM_TURN = 0.005, 0.05
@@ -86,13 +88,20 @@ class BulletWorld:
         self.recorder: Callable[[State], None] | None = None
         """called about every 1/15 s of simulated time while things move"""
         self._ticks = 0
+        self._sleepless: set[int] = set()
 
     def close(self) -> None:
         """Disconnect."""
         self._p.disconnect(physicsClientId=self._client)
 
-    def build(self, spec: SceneSpec, start: Sequence[Pose]) -> None:
-        """Empty the world and fill it from a spec, its objects at the given poses, at rest."""
+    def build(self, spec: SceneSpec, start: Sequence[Pose], *, asleep: bool = True) -> None:
+        """Empty the world and fill it from a spec, its objects at the given poses, at rest.
+
+        Args:
+            spec: the scene.
+            start: pose of each object.
+            asleep: whether the objects stay exactly there until they are touched.
+        """
         p, c = self._p, self._client
         p.resetSimulation(physicsClientId=c)
         p.setPhysicsEngineParameter(
@@ -100,7 +109,7 @@ class BulletWorld:
         )
         p.setGravity(0, 0, -9.81, physicsClientId=c)
         self._bodies, self._frames, self._points, self._index = [], [], [], {}
-        self.held, self._ticks = -1, 0
+        self.held, self._ticks, self._sleepless = -1, 0, set()
         for support in spec.supports:
             shape = p.createCollisionShape(
                 p.GEOM_BOX, halfExtents=[v / 2 for v in support.size], physicsClientId=c
@@ -116,6 +125,8 @@ class BulletWorld:
             body = self._add_object(info, thing.scale, thing.mass_scale, friction, poses.as_row(pose))
             self._bodies.append(body)
             self._index[body] = i
+        if asleep:
+            self._sleep_all()
 
     def _add_robot(self, spec: SceneSpec) -> None:
         p, c = self._p, self._client
@@ -132,6 +143,9 @@ class BulletWorld:
         for joint, q in zip((*ARM_JOINTS, *FINGER_JOINTS), self._target, strict=True):
             p.resetJointState(self._robot, joint, q, physicsClientId=c)
         lateral, spinning, rolling = _PAD_FRICTION
+        p.changeDynamics(
+            self._robot, -1, activationState=p.ACTIVATION_STATE_DISABLE_SLEEPING, physicsClientId=c
+        )
         for finger in FINGER_JOINTS:
             p.changeDynamics(
                 self._robot,
@@ -169,12 +183,23 @@ class BulletWorld:
         self._points.append(np.concatenate(self._pack.hulls(info.name)) * scale)
         position, turn = _to_body(pose, frame)
         mass = info.mass * scale**3 * mass_scale
-        body: int = p.createMultiBody(mass, shape, -1, position.tolist(), _xyzw(turn), physicsClientId=c)
+        body: int = p.createMultiBody(
+            mass,
+            shape,
+            -1,
+            position.tolist(),
+            _xyzw(turn),
+            useMaximalCoordinates=True,  # plain rigid bodies: only these really sleep
+            physicsClientId=c,
+        )
         p.changeDynamics(
             body,
             -1,
+            mass=mass,  # without it PyBullet takes 0 and the body becomes NaN
             localInertiaDiagonal=(moments * scale**5 * mass_scale).tolist(),
             lateralFriction=friction,
+            rollingFriction=_ROLLING,
+            spinningFriction=_SPINNING,
             activationState=p.ACTIVATION_STATE_ENABLE_SLEEPING,
             physicsClientId=c,
         )
@@ -256,6 +281,9 @@ class BulletWorld:
         self._target[7:] = finger
         self._drive()
         self.step(round(seconds / STEP))
+        # an object that falls asleep in the hand takes the fingers along: they would not open
+        for index in self._touching(FINGER_JOINTS[0]) | self._touching(FINGER_JOINTS[1]):
+            self._allow_sleep(index, allowed=False)
 
     def gripped(self) -> int:
         """See `execute.ArmWorld`. Contacts flicker, so a few steps are looked at."""
@@ -274,7 +302,31 @@ class BulletWorld:
         for _ in range(round(seconds / STEP / _CHECK_EVERY)):
             self.step(_CHECK_EVERY)
             if self._calm():
-                return
+                self._sleep_all()
+                break
+        for index in list(self._sleepless - {self.held}):
+            self._allow_sleep(index, allowed=True)
+
+    def _allow_sleep(self, index: int, *, allowed: bool) -> None:
+        p = self._p
+        if allowed:
+            self._sleepless.discard(index)
+            state = p.ACTIVATION_STATE_ENABLE_SLEEPING
+        else:
+            self._sleepless.add(index)
+            state = p.ACTIVATION_STATE_DISABLE_SLEEPING | p.ACTIVATION_STATE_WAKE_UP
+        p.changeDynamics(
+            self._bodies[index], -1, activationState=state, physicsClientId=self._client
+        )
+
+    def _sleep_all(self) -> None:
+        """Put all but the held object to sleep; touching wakes them. Saves most of the time."""
+        p = self._p
+        state = p.ACTIVATION_STATE_ENABLE_SLEEPING | p.ACTIVATION_STATE_SLEEP
+        for index, body in enumerate(self._bodies):
+            if index != self.held:
+                p.changeDynamics(body, -1, activationState=state, physicsClientId=self._client)
+                self._sleepless.discard(index)
 
     def _calm(self) -> bool:
         for i, body in enumerate(self._bodies):

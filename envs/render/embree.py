@@ -22,6 +22,7 @@ from refergym.envs.render.still import (
     Still,
     StillPainter,
     mark_edges,
+    soften,
     spread,
     still_geometry,
 )
@@ -148,9 +149,8 @@ class EmbreeRenderer:
 
         rgb = still.rgb.copy()
         sunlit = self._sunlit(still, group, is_object, edges)
-        if sunlit is not None:
-            dimmed = np.flatnonzero((sunlit < 1) & ~is_object)
-            rgb[dimmed] = encode(still.colour(dimmed, sunlit))
+        dimmed = np.flatnonzero((sunlit != still.sunlit) & ~is_object)
+        rgb[dimmed] = encode(still.colour(dimmed, sunlit))
         rgb[pixels] = encode(colour[: len(pixels)])
         if len(edges):
             samples = still.colour(edges, sunlit).repeat(len(OFFSETS), axis=0)
@@ -172,18 +172,14 @@ class EmbreeRenderer:
             lit.sun[dark] = 0
         return lit.ambient + lit.sun
 
-    def _sunlit(self, still: Still, group: Group, is_object: Bools, edges: Index) -> F32 | None:
-        """Share of the sun [P] that objects leave to the background, softened by a pixel."""
+    def _sunlit(self, still: Still, group: Group, is_object: Bools, edges: Index) -> F32:
+        """Share of the sun [P] that reaches the background."""
         if still.shadows is None:
-            return None
+            return still.sunlit
         seen = ~is_object
         seen[edges] = True
-        dark = still.shadows.cast(self._tracer, group, seen).reshape(still.ids.shape)
-        light = np.pad((~dark).astype(np.float32), 1, mode="edge")
-        rows = light[:-2] + light[1:-1] + light[2:]
-        total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-        share: F32 = total.ravel() / np.float32(9)
-        return share
+        dark = still.shadows.cast(self._tracer, group, seen)
+        return soften(dark | still.dark, still.ids.shape)
 
 
 def _folds(hits: Hits, view: View) -> tuple[Bools, Bools]:

@@ -17,11 +17,11 @@ from refergym.envs.errors import RenderError
 
 F32 = NDArray[np.float32]
 
-SUN = (0.80, 0.77, 0.71)
+SUN = (0.93, 0.90, 0.83)
 """[3] linear, nominal distant light"""
-SKY = (0.50, 0.52, 0.56)
+SKY = (0.60, 0.62, 0.66)
 """[3] linear, ambient light from straight above"""
-GROUND = (0.25, 0.235, 0.22)
+GROUND = (0.32, 0.30, 0.28)
 """[3] linear, ambient light from straight below"""
 HIGHLIGHT = 0.10
 """strength of the specular highlight of objects and robot"""

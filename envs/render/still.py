@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from refergym.assets.spec import CameraSpec, LightSpec
 from refergym.envs.render.content import Box, Instance
 from refergym.envs.render.look import F32, Light, backdrop, encode
-from refergym.envs.render.shading import Shader, Shadows, box_surface, light_up
+from refergym.envs.render.shading import Shader, Shadows, Surface, box_surface, light_up
 from refergym.envs.render.tracing import I32, Bools, Group, Hits, Tracer, View, box_depth
 from refergym.envs.types import ID_NOTHING
 
@@ -36,17 +36,20 @@ class Still:
     ambient: F32
     """[P, 3] linear"""
     sun: F32
-    """[P, 3] linear, with the shadows of what does not move"""
+    """[P, 3] linear, where nothing stands in the way"""
+    dark: Bools
+    """[P] shaded by what does not move"""
+    sunlit: F32
+    """[P] share of the sun that is left by what does not move"""
     rgb: NDArray[np.uint8]
     """[P, 3] without the objects' shadows"""
     shadows: Shadows | None
     """the pixels' points that objects may shade; none without shadows"""
 
-    def colour(self, pixels: Index, sunlit: F32 | None) -> F32:
-        """Linear colour [N, 3] of pixels under a share [P] of the sun; None means all of it."""
+    def colour(self, pixels: Index, sunlit: F32) -> F32:
+        """Linear colour [N, 3] of pixels under a share [P] of the sun."""
         sun = self.sun.take(pixels, axis=0)
-        if sunlit is not None:
-            sun *= sunlit.take(pixels)[:, None]
+        sun *= sunlit.take(pixels)[:, None]
         sun += self.ambient.take(pixels, axis=0)
         return sun
 
@@ -98,9 +101,15 @@ class StillPainter:
         flat = np.arange(g.ids.size)
         x, y = view.x.take(flat % camera.width), view.y.take(flat // camera.width)
         scene = (view, light, boxes, group)
-        ambient, sun, shadows = self._shade(
+        ambient, sun, sunny, surface = self._shade(
             *scene, g.box.ravel(), g.face.ravel(), g.hits.take(flat), x, y
         )
+        dark, shadows = np.zeros(len(flat), np.bool_), None
+        if self._shadows:
+            shadows = Shadows(light, surface.points, surface.normals, sunny)
+            dark = shadows.cast(self._tracer, group) | shadows.cast_boxes(boxes)
+            shadows = Shadows(light, surface.points, surface.normals, sunny & ~dark)
+        sunlit = soften(dark, g.ids.shape)
         edges = mark_edges(antialias, np.where(g.hits.body >= 0, g.ids, g.box * 8 + g.face))
         if len(edges):
             ex, ey = spread(view, edges)
@@ -118,7 +127,9 @@ class StillPainter:
             ids=g.ids,
             ambient=ambient,
             sun=sun,
-            rgb=encode(ambient + sun),
+            dark=dark,
+            sunlit=sunlit,
+            rgb=encode(ambient + sun * sunlit[:, None]),
             shadows=shadows,
         )
 
@@ -133,10 +144,14 @@ class StillPainter:
         hits: Hits,
         x: F32,
         y: F32,
-    ) -> tuple[F32, F32, Shadows | None]:
-        """Colour rays [N]: ambient [N, 3], sun [N, 3], and the points that may be shaded."""
+    ) -> tuple[F32, F32, Bools, Surface]:
+        """Colour rays [N]: ambient [N, 3], sun [N, 3], whether it shines there, and the surface."""
         ambient, sun = np.empty((len(x), 3), np.float32), np.zeros((len(x), 3), np.float32)
-        points, normals = np.zeros((3, len(x)), np.float32), np.zeros((3, len(x)), np.float32)
+        every = Surface(
+            points=np.zeros((3, len(x)), np.float32),
+            normals=np.zeros((3, len(x)), np.float32),
+            albedo=ambient,
+        )
         sunny: Bools = np.zeros(len(x), np.bool_)
         on_arm = hits.body >= 0
         on_box = ~on_arm & (which >= 0)
@@ -153,14 +168,18 @@ class StillPainter:
                 surface = box_surface(view, boxes, which[index], face[index], some.z, sx, sy)
             lit = light_up(view, light, surface, glossy=bool(on_arm[index[0]]))
             ambient[index], sun[index] = lit.ambient, lit.sun
-            points[:, index], normals[:, index] = surface.points, surface.normals
+            every.points[:, index], every.normals[:, index] = surface.points, surface.normals
             sunny[index] = lit.faces_sun
-        if not self._shadows:
-            return ambient, sun, None
-        own = Shadows(light, points, normals, sunny)
-        dark = own.cast(self._tracer, arm) | own.cast_boxes(boxes)
-        sun[dark] = 0
-        return ambient, sun, Shadows(light, points, normals, sunny & ~dark)
+        return ambient, sun, sunny, every
+
+
+def soften(dark: Bools, shape: tuple[int, ...]) -> F32:
+    """Return the share [P] of the sun, blurred over 3 x 3 pixels, for dark pixels [P]."""
+    light = np.pad((~dark).astype(np.float32).reshape(shape), 1, mode="edge")
+    rows = light[:-2] + light[1:-1] + light[2:]
+    total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    share: F32 = total.ravel() / np.float32(9)
+    return share
 
 
 def mark_edges(antialias: str, kind: I32, folds: tuple[Bools, Bools] | None = None) -> Index:

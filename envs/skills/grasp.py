@@ -35,6 +35,7 @@ _YAWS = np.arange(YAWS) * math.pi / YAWS - math.pi / 2 + math.pi / YAWS
 _FILLED = 0.0015
 _MAX_SHIFT = 0.035
 _FIRST, _MORE = 8, 60
+_HEART = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,9 @@ def candidates(view: HeightMap, own: NDArray[np.bool_], point: Array, ground: fl
     cells = np.argwhere(own)
     if len(cells) == 0:
         return
-    offsets = view.centres(cells) - point[:2]
-    order = np.argsort((offsets**2).sum(axis=1), kind="stable")
-    middle = cells[np.argmin(((cells - cells.mean(axis=0)) ** 2).sum(axis=1))]
-    nearest = cells[order]
-    first = np.vstack([nearest[:1], middle[None], nearest[:: max(1, len(nearest) // _FIRST)]])
+    away = _away(view, own, cells, point)
+    nearest = cells[np.argsort(away, kind="stable")]
+    first = np.vstack([_closest(view, cells, point), nearest[:: max(1, len(nearest) // _FIRST)]])
     yield from _ranked(view, own, first, point, ground)
     more = nearest[:: max(1, len(nearest) // _MORE)]
     yield from _ranked(view, own, more, point, ground)
@@ -107,9 +106,7 @@ def _evaluate(
     at, width, mid = at[free], width[fits][free], mid[fits][free]
     k, depth, yaw = at.T
     centre = view.centres(cells)
-    heart = view.centres(np.argwhere(own)).mean(axis=0)
-    away = np.sqrt(((centre - point[:2]) ** 2).sum(axis=1))
-    away = (away + np.sqrt(((centre - heart) ** 2).sum(axis=1))) / 2
+    away = _away(view, own, cells, point)
     score = (
         -16 * away[k]
         - 6 * width
@@ -120,6 +117,24 @@ def _evaluate(
     return _Batch(
         centre=centre[k], score=score, yaw=_YAWS[yaw], mid=mid, width=width, tip=tips[k, depth]
     )
+
+
+def _away(view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array) -> Array:
+    """Distance [K] m that a grasp had better keep small: to the object's middle, and to the point.
+
+    Off its middle an object turns in the fingers; the point says which side of it is meant.
+    """
+    centres = view.centres(cells)
+    heart = view.centres(np.argwhere(own)).mean(axis=0)
+    to_heart = np.sqrt(((centres - heart) ** 2).sum(axis=1))
+    to_point = np.sqrt(((centres - point[:2]) ** 2).sum(axis=1))
+    away: Array = _HEART * to_heart + (1 - _HEART) * to_point
+    return away
+
+
+def _closest(view: HeightMap, cells: Index, point: Array) -> Index:
+    off = view.centres(cells) - point[:2]
+    return cells[np.argmin((off**2).sum(axis=1))]
 
 
 @lru_cache(maxsize=4)

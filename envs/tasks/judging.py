@@ -118,6 +118,8 @@ def _put(goal: PutGoal, layout: Layout, acts: Sequence[Act]) -> Verdict:
             last = acts[-1].event if acts else Event.NONE
             if last not in (Event.UNSTABLE, Event.DROPPED):
                 return Verdict(success=True, progress=1.0, stage="success", measures=measures)
+            stage = "dropped" if last == Event.DROPPED else "unstable"
+            return Verdict(success=False, progress=progress, stage=stage, measures=measures)
         return Verdict(success=False, progress=progress, stage="unstable", measures=measures)
     stage = _put_stage(target, area, goal, state, acts)
     return Verdict(success=False, progress=progress, stage=stage, measures=measures)
@@ -143,7 +145,7 @@ def _put_stage(target: int, area: Area, goal: PutGoal, state: State, acts: Seque
     places = [a for a in acts if a.object == target and a.event in (Event.PLACED, Event.UNSTABLE)]
     last = acts[-1] if acts else None
     if last is not None and last.event == Event.INVALID:
-        return "invalid"
+        return _invalid_stage(target, acts)
     if places:
         point = places[-1].point_w
         if point is not None and _misses(point, area, goal):
@@ -170,12 +172,18 @@ def _grasp_stage(target: int, state: State, acts: Sequence[Act]) -> str:
         return "timeout"
     last = acts[-1]
     if last.event == Event.INVALID:
-        return "invalid"
+        return _invalid_stage(target, acts)
     if last.object >= 0 and last.object != target:
         return "wrong_object"
     if last.hit != target and last.event != Event.DROPPED:
         return "wrong_object" if last.hit >= 0 else "point"
     return _FAILED_BEFORE_GRASP.get(last.event, "timeout")
+
+
+def _invalid_stage(target: int, acts: Sequence[Act]) -> str:
+    """Tell an answer without a point from one for an object that was lost before."""
+    lost = any(a.event == Event.DROPPED and a.object == target for a in acts)
+    return "dropped" if lost else "invalid"
 
 
 def _failed(stage: str) -> Verdict:

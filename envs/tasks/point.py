@@ -223,10 +223,13 @@ def between_goal(
     view: View, words: Describer, pair: tuple[int, int], width: float, gap: float
 ) -> tuple[Between, shapely.Polygon, np.ndarray] | None:
     """Program, strip and middle of the gap between two objects, or None if it can't be asked."""
+    a, b = view.thing(pair[0]), view.thing(pair[1])
+    if np.hypot(*(a.centre - b.centre)) < gap:
+        words.refuse("the anchors are too close together")
+        return None
     first, second = words(pair[0]), words(pair[1])
     if first is None or second is None:
         return None
-    a, b = view.thing(pair[0]), view.thing(pair[1])
     line = shapely.LineString([a.centre, b.centre])
     middle = line.difference(a.footprint).difference(b.footprint)
     if middle.geom_type != "LineString" or middle.length < gap:

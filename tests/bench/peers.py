@@ -40,9 +40,9 @@ BACKPORTS = "deb http://deb.debian.org/debian bookworm-backports main\n"
 class Worker:
     """A process that times batches of steps."""
 
-    def __init__(self, command: list[str], env: dict[str, str], core: int) -> None:
+    def __init__(self, name: str, command: list[str], env: dict[str, str], core: int) -> None:
         pin = ["taskset", "-c", str(core)] if shutil.which("taskset") else []
-        self.log = (BENCH / f"{Path(command[1]).stem}.log").open("w+")
+        self.log = (BENCH / f"{name.replace(' ', '-').replace(',', '')}.log").open("w+")
         self.process = subprocess.Popen(
             [*pin, *command],
             env=env,
@@ -91,13 +91,13 @@ def main() -> int:
             python = make_environment(folder, stages)
             extra = vulkan() if folder == "maniskill" else {}
             command = [python, str(HERE / f"worker_{folder}.py")]
-            workers[name] = Worker(command, env | extra, args.core)
+            workers[name] = Worker(name, command, env | extra, args.core)
         except (RuntimeError, OSError, subprocess.CalledProcessError) as e:
             failed[name] = str(e)
     for name, words in OURS.items():
         command = [sys.executable, str(HERE / "worker_refergym.py"), *words]
         try:
-            workers[name] = Worker(command, env, args.core)
+            workers[name] = Worker(name, command, env, args.core)
         except RuntimeError as e:
             failed[name] = str(e)
     rates: dict[str, list[float]] = {name: [] for name in workers}

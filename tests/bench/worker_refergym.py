@@ -7,7 +7,10 @@ import serve
 
 import starts  # isort: skip
 
-WHAT = "refergym {task} ({backend}, embree, shadows={shadows}): {did}, RGB + depth + ids 224x224"
+WHAT = (
+    "refergym {task} ({backend}, embree, shadows={shadows}): {did}; RGB + depth + ids 224x224, the "
+    "objects and their shadows drawn anew, what never moves kept from the episode's first picture"
+)
 DID = {
     "point_at_object": "point to 3D, judged",
     "pick_place": "point to 3D, grasp search and a pick or a place without dynamics, judged",

@@ -1,7 +1,9 @@
 """Backends and scenes for the contract suite. A new backend is a new line in BACKENDS."""
 
 import importlib.util
+import resource
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -47,6 +49,12 @@ def backend(make: Callable[[], Backend]) -> Iterator[Backend]:
 @pytest.fixture(scope="session")
 def composed() -> list[SceneSpec]:
     return [Tabletop().compose(11, index=i, wants=Wants(graspable=2)) for i in range(4)]
+
+
+def resident_mb() -> float:
+    """Resident memory of this process, MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 def settled(backend: Backend, spec: SceneSpec) -> SceneSpec:

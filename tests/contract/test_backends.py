@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import psutil
 import pytest
-from conftest import graspable, settled, top_of
+from conftest import graspable, resident_mb, settled, top_of
 
 from refergym.assets import poses
 from refergym.assets.errors import SpecError
@@ -209,12 +208,11 @@ def test_resets_do_not_leak(
     backend: Backend, composed: list[SceneSpec], resets: int, limit_mb: float
 ) -> None:
     specs = [settled(backend, s) for s in composed]
-    process = psutil.Process()
     for i in range(40):
         backend.reset(specs[i % len(specs)])
-    before = process.memory_info().rss
+    before = resident_mb()
     for i in range(resets):
         backend.reset(specs[i % len(specs)])
-    assert (process.memory_info().rss - before) / 1e6 < limit_mb
+    assert resident_mb() - before < limit_mb
 
 

@@ -39,9 +39,7 @@ def make_scene():
         ObjectSpec(id=f"thing_{i}", asset=a, pose=Pose(position=(x, y, 0.0)), scale=0.8)
         for i, (a, x, y) in enumerate(places)
     )
-    table = SupportSpec(
-        id="table", pose=Pose(position=(0.625, 0.0, -0.02)), size=(0.85, 1.3, 0.04)
-    )
+    table = SupportSpec(id="table", pose=Pose(position=(0.625, 0.0, -0.02)), size=(0.85, 1.3, 0.04))
     return SceneSpec(
         pack=open_pack().digest,
         supports=(table,),

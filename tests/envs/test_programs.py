@@ -53,9 +53,11 @@ def test_anchors_come_in_the_order_of_the_words(region):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"op": "select", "category": "cup", "rank": {"op": "rank", "axis": "up-down", "position": 1}}',
+        ('{"op": "select", "category": "cup",'
+         ' "rank": {"op": "rank", "axis": "up-down", "position": 1}}',
          "rank.axis"),
-        ('{"op": "select", "category": "cup", "rank": {"op": "rank", "axis": "size", "position": 0}}',
+        ('{"op": "select", "category": "cup",'
+         ' "rank": {"op": "rank", "axis": "size", "position": 0}}',
          "rank.position: expected 1 or more"),
         ('{"op": "onto", "anchor": {"op": "select"}}', "anchor.category: required, but missing"),
         ('{"op": "direction", "anchor": {"op": "select", "category": "cup"}, "side": "left",'

@@ -72,9 +72,9 @@ def test_another_hydra_configuration_survives():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("task=pik", "task: expected one of pick, pick_place, point_at_free_space, point_at_object"),
+        ("task=pik", "task: expected one of pick, pick_place, point_at_free_space"),
         ("backend=mujoco", "backend: expected one of auto, bullet, kinematic"),
-        ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: .*pict"),
+        ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: "),
         ("task.tolerence=0.1", r"task.tolerence: unknown key \(did you mean 'tolerance'\?\)"),
         ("task.clarity.pixel=9", r"task.clarity.pixel: unknown key \(did you mean 'pixels'\?\)"),
         ("max_steps=0", "max_steps: expected null or a whole number >= 1, got 0"),

@@ -45,8 +45,7 @@ def start(env):
 
 def test_starts_are_equal_in_another_process_and_in_any_order():
     code = (
-        "import runpy, sys; f = runpy.run_path(sys.argv[1])['digests'];"
-        "print(*f(11, 2), sep='\\n')"
+        "import runpy, sys; f = runpy.run_path(sys.argv[1])['digests'];print(*f(11, 2), sep='\\n')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, __file__],
@@ -82,7 +81,7 @@ def test_the_certificate_says_where_it_holds(start):
 
 def test_a_task_of_another_scene_is_refused(start):
     other = msgspec.structs.replace(start.scene, seed=99)
-    with pytest.raises(TaskError, match="task.scene: expected"):
+    with pytest.raises(TaskError, match=r"task\.scene: expected"):
         load_start(msgspec.structs.replace(start, scene=other).to_json())
 
 

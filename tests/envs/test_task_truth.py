@@ -61,8 +61,7 @@ class World:
         poses = self.scene.settled["kinematic"]
         self.middle = np.array(
             [
-                np.array(p.position)
-                + rotation(p.orientation) @ (0, 0, i.size[2] * o.scale / 2)
+                np.array(p.position) + rotation(p.orientation) @ (0, 0, i.size[2] * o.scale / 2)
                 for p, i, o in zip(poses, self.infos, self.scene.objects, strict=True)
             ]
         )

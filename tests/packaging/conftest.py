@@ -63,10 +63,13 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
 def run() -> Run:
     """Run a command to its end with a clean environment; never raises for its status."""
 
+    # These tests may themselves be run by make, which hands its variables down.
+    dropped = ("COV_", "EXTRAS", "JOBS", "MAKE", "MFLAGS", "PYTHON", "VENV")
+
     def call(
         command: Sequence[str | Path], cwd: Path | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV_"))}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         return subprocess.run(
             [str(c) for c in command],
             cwd=cwd,

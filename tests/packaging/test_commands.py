@@ -11,7 +11,7 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-TOOLS = ("sh", "dirname", "cksum", "cat", "cut", "id", "rm", "touch", "flock", "awk")
+TOOLS = ("sh", "dirname", "cksum", "cat", "cut", "id", "ls", "rm", "touch", "flock", "awk")
 TEXT = (".cfg", ".json", ".md", ".py", ".toml", ".txt", ".urdf", ".yaml", ".yml", ".mtl", "")
 
 
@@ -56,6 +56,16 @@ def test_an_interpreter_that_does_not_fit_is_passed_over(
     said = environment(root, run, bare_path, tmp_path / "venv").strip().splitlines()
     assert len(said) == 1
     assert "needs Python 3.11 or 3.12" in said[0]
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(
+    root: Path, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    done = run(["/bin/sh", root / ".ci" / "environment", tmp_path])
+    assert done.returncode == 1
+    assert "choose another VENV" in done.stderr
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def make(root: Path, run: Run, *words: str) -> str:

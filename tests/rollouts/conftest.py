@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,12 @@ import pytest
 from refergym.rollouts import config
 from refergym.rollouts.plan import Plan
 
-QUICK = ["backend=kinematic", "renderer.shadows=false"]
+QUICK = [
+    "backend=kinematic",
+    "renderer.shadows=false",
+    "scene.min_grasp_rate=0.0",
+    "task.min_grasp_rate=null",
+]
 
 
 @pytest.fixture
@@ -14,17 +20,23 @@ def helpers(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
 
+@functools.cache
+def compose():
+    return config.compose("evaluate", QUICK)
+
+
+@functools.cache
+def policy(name):
+    return config.choice("policy", name)
+
+
 @pytest.fixture
 def make_plan():
-    """Make a plan for a quick backend: make_plan(batch=2, policies={...}, overrides=[...])."""
+    """Make a plan for a quick backend: make_plan(batch=2, policies=["oracle"])."""
 
-    def make(overrides=(), policies=("oracle", "random"), **changes):
-        composed = config.compose("evaluate", [*QUICK, *overrides])
-        named = (
-            policies
-            if isinstance(policies, dict)
-            else {p: config.choice("policy", p) for p in policies}
-        )
+    def make(policies=("oracle", "random"), **changes):
+        composed = compose()
+        named = policies if isinstance(policies, dict) else {p: policy(p) for p in policies}
         groups = ("scene", "task", "backend", "renderer", "sensor")
         fields = {
             "env": {group: composed.config[group] for group in groups},

@@ -5,17 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import pytest
 from PIL import Image
 
+from refergym.assets import records
 from refergym.rollouts import evaluate as module
 from refergym.rollouts.episodes import Ended, read_episodes
 from refergym.rollouts.errors import ConfigError, OutputError
 from refergym.rollouts.statistics import jeffreys
 
-QUICK = ["backend=kinematic", "renderer.shadows=false", "workers=0"]
+ANY = ["scene.min_grasp_rate=0.0", "task.min_grasp_rate=null"]
+QUICK = ["backend=kinematic", "renderer.shadows=false", "workers=0", *ANY]
 PLAIN = [*QUICK, "pictures=false", "video=false"]
 
 
@@ -119,31 +122,34 @@ def test_resuming_a_finished_run_runs_nothing_and_more_episodes_only_the_new_one
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path, workers):
-    arguments = [*PLAIN, "floors=[random]", f"out={tmp_path}", f"workers={workers}"]
-    command = [sys.executable, "-m", "refergym.rollouts.cli", "evaluate", "episodes=2000"]
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL)
+    arguments = [*PLAIN, "floors=[random]", "episodes=5", f"out={tmp_path}", f"workers={workers}"]
+    command = [sys.executable, "-m", "refergym.rollouts.cli", "evaluate", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     path = tmp_path / "episodes.jsonl"
-    deadline = time.monotonic() + 120
-    while not path.exists() or path.read_bytes().count(b"\n") < 3:
-        assert process.poll() is None, "it ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 3)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert process.poll() is None, "it ended before it was killed"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert not (tmp_path / "results.json").exists()
     with path.open("ab") as file:
         file.write(b'{"version": 1, "id": {"su')  # what a power cut may leave
-    kept = path.read_bytes().count(b"\n")
-    # fewer episodes than were asked for at first, so that the test is short
-    info = json.loads((tmp_path / "run.json").read_text())
-    info["config"]["episodes"] = 2
-    (tmp_path / "run.json").write_text(json.dumps(info))
-    done = module.evaluate([*arguments, "workers=0", "episodes=2", "resume=true"])
+    kept = path.read_bytes().splitlines()[:-1]
+
+    done = module.evaluate([*arguments, "workers=0", "resume=true"])
+    assert path.read_bytes().splitlines()[: len(kept)] == kept
     episodes = read_episodes(path)
-    assert len({e.key for e in episodes}) == len(episodes) >= kept
-    first = [e for e in done.episodes if e.id.index < 2]
-    assert {e.key: e.outcome for e in first} >= {
-        (e.policy, "pick_place-s0", e.id.index, 0): e.outcome for e in shown.episodes
-    }
+    assert len({e.key for e in episodes}) == len(episodes) == 10
+    outcomes = {e.key: e.outcome for e in done.episodes}
+    assert outcomes.items() >= {e.key: e.outcome for e in shown.episodes}.items()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
 
 
 def test_what_broke_is_shown_tried_again_on_resume_and_all_lost_is_exit_status_1(
@@ -178,28 +184,59 @@ def test_the_command_ends_by_saying_what_was_written_where(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("episodes", 0, "episodes: expected >= 1, got 0"),
+        ("episodes", "many", "episodes: expected int, got 'many'"),
+        ("seed", -1, "seed: expected >= 0, got -1"),
+        ("timeout_s", 0, "timeout_s: expected > 0"),
+        ("workers", -1, "workers: expected >= 0, got -1"),
+        ("video_size", 7, "video_size: expected >= 64, got 7"),
+        ("resume", "maybe", "resume: expected bool, got 'maybe'"),
+        ("out", "", "out: expected"),
+        ("floors", 3, "floors: expected"),
+        ("bar", 1, "bar"),
+    ],
+)
+def test_a_wrong_value_names_the_key_and_what_is_expected(shown, key, value, message):
+    groups = dict.fromkeys((*module.ENV_GROUPS, "policy"), {})
+    rest = {"episodes": 1, "seed": 0, "floors": False, "out": "x", "resume": False, "workers": 0}
+    rest |= {"batch": 1, "timeout_s": 1, "pictures": False, "video": False, "video_size": 64}
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        records.convert(
+            {**groups, **rest, "suite": None, key: value}, module.Settings, error=ConfigError
+        )
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("episodes=0", "episodes: expected >= 1, got 0"),
-        ("episodes=many", "episodes: expected int, got 'many'"),
-        ("seed=-1", "seed: expected >= 0, got -1"),
-        ("timeout_s=0", "timeout_s: expected > 0"),
-        ("workers=-1", "workers: expected >= 0, got -1"),
-        ("video_size=7", "video_size: expected >= 64, got 7"),
-        ("resume=maybe", "resume: expected bool, got 'maybe'"),
+        ("batch=0", "batch: expected >= 1, got 0"),
         (
             "floors=[nobody]",
             "floors: policy: no choice 'nobody'; available: center, oracle, random",
         ),
-        ("floors=3", "floors: expected"),
-        ("+bar=1", "bar"),
         ("renderer.shadows=3", "renderer.shadows: expected bool, got 3"),
+        ("scene.hfov=[70,20]", "scene"),
     ],
 )
-def test_a_wrong_value_names_the_key_and_what_is_expected(tmp_path, override, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
+def test_nothing_is_written_before_the_configuration_is_right(tmp_path, override, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         module.evaluate([*PLAIN, f"out={tmp_path / 'out'}", override])
-    assert not (tmp_path / "out").exists(), "nothing is written before the configuration is right"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.bullet
+def test_in_bullet_the_video_shows_the_arm_at_work(tmp_path):
+    pytest.importorskip("pybullet")
+    small = ["video_size=64", "renderer.antialias=none", "pictures=false", "episodes=1"]
+    done = module.evaluate([*QUICK, *small, "backend=bullet", "task=pick", f"out={tmp_path}"])
+    (episode,) = done.episodes
+    assert done.results.backend == episode.backend == "bullet"
+    with av.open(tmp_path / "videos" / "oracle" / "00000.mp4") as video:
+        frames = [f.to_ndarray(format="rgb24").astype(int) for f in video.decode(video=0)]
+    changed = [abs(b - a).max() > 30 for a, b in zip(frames, frames[1:], strict=False)]
+    assert sum(changed) >= 8, "not only before and after"
 
 
 def test_an_output_path_that_is_a_file_is_refused(tmp_path):

@@ -58,14 +58,14 @@ class Once:
         return env
 
 
-JOBS = [Job(policy=policy, index=index) for index in range(3) for policy in ("oracle", "random")]
+JOBS = [Job(policy=policy, index=index) for index in range(2) for policy in ("oracle", "random")]
 
 
 def test_outcomes_do_not_depend_on_order_or_neighbours(make_plan):
     alone = run(make_plan(), JOBS)
     reversed_together = run(make_plan(batch=3), JOBS[::-1])
     assert outcomes(alone) == outcomes(reversed_together)
-    assert len({e.scene_digest for e in alone}) == 3, "episodes differ"
+    assert len({e.scene_digest for e in alone}) == 2, "episodes differ"
 
 
 def test_every_policy_starts_from_the_same_start(make_plan):

@@ -1,0 +1,266 @@
+"""Packs load strictly, and the one that ships holds what its manifest says."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+
+from refergym.assets import curation, measure
+from refergym.assets.errors import PackError
+from refergym.assets.library import PACK_DIR, Pack, open_pack
+
+PACK = open_pack()
+NAMES = tuple(a.name for a in PACK.manifest.assets)
+SAMPLE = ("Cup_000_red", "Apple_000")
+
+
+@pytest.fixture
+def small_pack(tmp_path: Path) -> Path:
+    """A copy of the shipped pack with two assets and one texture, free to be damaged."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    manifest = json.loads((PACK_DIR / "manifest.json").read_bytes())
+    manifest["assets"] = [a for a in manifest["assets"] if a["name"] in SAMPLE]
+    manifest["textures"] = manifest["textures"][:1]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for name in SAMPLE:
+        shutil.copytree(PACK_DIR / name, folder / name)
+    (folder / "textures").mkdir()
+    shutil.copy(PACK_DIR / manifest["textures"][0]["file"], folder / "textures")
+    return folder
+
+
+def edit(folder: Path, change: dict[str, Any], asset: int | None = None) -> None:
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    target = manifest if asset is None else manifest["assets"][asset]
+    target.update(change)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_an_unknown_field_in_the_manifest_is_refused_by_path(small_pack: Path) -> None:
+    edit(small_pack, {"wieght": 1.0}, asset=1)
+    with pytest.raises(PackError, match=r"manifest\.json: assets\[1\].*wieght"):
+        Pack(small_pack)
+
+
+def test_a_negative_mass_is_refused_by_path_and_value(small_pack: Path) -> None:
+    edit(small_pack, {"mass": -1.0}, asset=0)
+    with pytest.raises(PackError, match=r"assets\[0\]\.mass: expected > 0, got -1"):
+        Pack(small_pack)
+
+
+def test_a_missing_field_is_named(small_pack: Path) -> None:
+    manifest = json.loads((small_pack / "manifest.json").read_bytes())
+    del manifest["assets"][0]["friction"]
+    (small_pack / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(PackError, match=r"assets\[0\].*friction"):
+        Pack(small_pack)
+
+
+def test_broken_json_names_the_manifest(small_pack: Path) -> None:
+    path = small_pack / "manifest.json"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(PackError, match=r"manifest\.json: not valid JSON"):
+        Pack(small_pack)
+
+
+def test_an_unknown_version_is_refused(small_pack: Path) -> None:
+    edit(small_pack, {"version": 99})
+    with pytest.raises(PackError, match=r"manifest\.json: version: expected 1 .*got 99"):
+        Pack(small_pack)
+
+
+def test_two_assets_of_one_name_are_refused(small_pack: Path) -> None:
+    edit(small_pack, {"name": SAMPLE[1]}, asset=1)
+    with pytest.raises(PackError, match=r"assets\[1\]\.name: 'Apple_000' is there twice"):
+        Pack(small_pack)
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"manifest\.json: cannot read"):
+        Pack(tmp_path)
+
+
+def test_a_missing_asset_names_the_asset_and_the_pack(small_pack: Path) -> None:
+    with pytest.raises(PackError, match=r"asset 'Teapot_7' is not in pack 'first' at .*pack"):
+        Pack(small_pack)["Teapot_7"]
+
+
+def test_a_missing_texture_names_those_there_are(small_pack: Path) -> None:
+    with pytest.raises(PackError, match=r"texture 'velvet' is not in pack 'first' \(has: oak\)"):
+        Pack(small_pack).texture("velvet")
+
+
+@pytest.mark.parametrize("suffix", [".glb", "_parts.obj"])
+def test_a_damaged_file_is_named_and_nothing_is_half_loaded(small_pack: Path, suffix: str) -> None:
+    path = small_pack / "Apple_000" / f"Apple_000{suffix}"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    pack = Pack(small_pack)
+    load = pack.mesh if suffix == ".glb" else pack.hulls
+    with pytest.raises(PackError, match=rf"Apple_000{suffix}: sha256 differs"):
+        load("Apple_000")
+    path.write_bytes(whole)
+    assert len(load("Apple_000").faces if suffix == ".glb" else load("Apple_000")) > 0  # type: ignore[union-attr]
+
+
+def test_a_truncated_glb_with_a_matching_sum_is_still_named(small_pack: Path) -> None:
+    path = small_pack / "Apple_000" / "Apple_000.glb"
+    data = path.read_bytes()[:3000]
+    path.write_bytes(data)
+    edit(small_pack, {"visual_sha256": hashlib.sha256(data).hexdigest()}, asset=0)
+    with pytest.raises(PackError, match=r"Apple_000\.glb: not a readable GLB"):
+        Pack(small_pack).mesh("Apple_000")
+
+
+def test_a_deleted_file_is_named(small_pack: Path) -> None:
+    (small_pack / "Apple_000" / "Apple_000.glb").unlink()
+    with pytest.raises(PackError, match=r"Apple_000\.glb: cannot read the file"):
+        Pack(small_pack).mesh("Apple_000")
+
+
+def test_arrays_that_are_handed_out_cannot_be_changed() -> None:
+    mesh = PACK.mesh("Apple_000")
+    for array in (mesh.vertices, mesh.uv, mesh.texture, PACK.hulls("Apple_000")[0]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_every_file_of_the_pack_has_its_sum_and_no_other_file_lies_about() -> None:
+    known = {"manifest.json", "LICENSE"}
+    for asset in PACK.manifest.assets:
+        for file, expected in (
+            (asset.visual, asset.visual_sha256),
+            (asset.collision, asset.collision_sha256),
+        ):
+            assert hashlib.sha256((PACK_DIR / file).read_bytes()).hexdigest() == expected, file
+            known.add(file)
+    for texture in PACK.manifest.textures:
+        data = (PACK_DIR / texture.file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == texture.sha256, texture.file
+        known.add(texture.file)
+    there = {p.relative_to(PACK_DIR).as_posix() for p in PACK_DIR.rglob("*") if p.is_file()}
+    assert there == known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_asset_stands_on_the_table_where_its_picture_does(name: str) -> None:
+    info, mesh = PACK[name], PACK.mesh(name)
+    points = np.concatenate(PACK.hulls(name))
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    assert abs(low[2]) < 0.0005
+    assert abs(points[:, 2].min()) < 0.0005
+    assert np.abs((low + high)[:2]).max() / 2 < 0.0005
+    assert np.abs(points.min(0) - low).max() < 0.005
+    assert np.abs(points.max(0) - high).max() < 0.005
+    assert np.abs(high - low - info.size).max() < 0.0005
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_asset_weighs_what_such_a_thing_weighs(name: str) -> None:
+    info = PACK[name]
+    by_noun = {c.noun: c for c in curation.CATEGORIES.values()}
+    least, most = by_noun[info.category].mass
+    assert least <= info.mass <= most
+    xx, yy, zz, xy, xz, yz = info.inertia
+    tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    a, b, c = np.linalg.eigvalsh(tensor)
+    assert 0 < a <= b <= c <= (a + b) * (1 + 1e-4)
+    # No body reaches further than its bounding box: I_zz <= m (x^2 + y^2) / 4 round its middle.
+    x, y, z = info.size
+    assert c <= info.mass * (x * x + y * y + z * z) / 4
+    assert (np.abs(info.com[:2]) <= np.array([x, y]) / 2).all()
+    assert 0 < info.com[2] < z
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_asset_is_light_enough_to_see_and_small_enough_to_draw(name: str) -> None:
+    info, mesh = PACK[name], PACK.mesh(name)
+    rgb, area = measure.surface_samples(
+        mesh.vertices.astype(np.float64),
+        mesh.uv.astype(np.float64),
+        mesh.faces.astype(np.int64),
+        mesh.texture,
+    )
+    assert measure.lightness(rgb, area) >= curation.FIRST_PACK.darkest
+    assert len(mesh.faces) == info.triangles <= 2000
+    assert max(mesh.texture.shape[:2]) <= 256
+    assert max(info.size[:2]) <= 0.30
+    assert np.abs(np.linalg.norm(mesh.normals, axis=1) - 1).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_normals_point_away_from_the_surface(name: str) -> None:
+    mesh = PACK.mesh(name)
+    t = mesh.vertices[mesh.faces]
+    face = np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0])
+    agree = np.einsum("fd,fkd->fk", face, mesh.normals[mesh.faces]) >= -1e-12
+    assert agree.mean() > 0.99
+
+
+def joined(name: str) -> trimesh.Trimesh:
+    """All convex parts of an asset as one mesh."""
+    vertices: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
+    for hull in (trimesh.convex.convex_hull(p) for p in PACK.hulls(name)):
+        faces.append(hull.faces + sum(len(v) for v in vertices))
+        vertices.append(hull.vertices)
+    return trimesh.Trimesh(np.concatenate(vertices), np.concatenate(faces), process=False)
+
+
+@pytest.mark.parametrize("name", [a.name for a in PACK.manifest.assets if a.cavity])
+def test_a_ball_falls_to_the_floor_of_a_cavity(name: str) -> None:
+    cavity = PACK[name].cavity
+    assert cavity is not None
+    mesh = PACK.mesh(name)
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    rings = [0.0, 0.5 * cavity.radius, 0.98 * cavity.radius]
+    origins = np.array([[r * np.cos(a), r * np.sin(a), 1.0] for r in rings for a in angle])
+    down = np.tile([0.0, 0.0, -1.0], (len(origins), 1))
+    for body in (trimesh.Trimesh(mesh.vertices, mesh.faces, process=False), joined(name)):
+        hits, _, _ = body.ray.intersects_location(origins, down, multiple_hits=False)
+        assert (hits[:, 2] <= cavity.floor + 0.002).all()
+    assert cavity.floor + cavity.depth <= PACK[name].size[2] + 0.001
+
+
+def test_the_pack_offers_what_the_tasks_need() -> None:
+    categories = {a.category for a in PACK.manifest.assets}
+    needed = {
+        "plate", "bowl", "cup", "bottle", "can", "food box", "book", "apple", "fork", "spoon",
+        "knife", "jar", "vase", "wine glass", "pan", "pot", "towel", "basket",
+    }  # fmt: skip
+    assert needed <= categories
+    colours = {a.colour for a in PACK.manifest.assets}
+    assert {"red", "yellow", "green", "blue", "white", "grey", "purple", "pink"} <= colours
+    assert any(a.cavity for a in PACK.manifest.assets if a.category == "bowl")
+    assert all(a.flat_top for a in PACK.manifest.assets if a.category == "plate")
+    assert len(PACK.textures("table")) >= 8
+    assert len(PACK.textures("floor")) >= 4
+
+
+def test_every_asset_credits_infinigen_and_has_a_licence() -> None:
+    for asset in PACK.manifest.assets:
+        assert "Infinigen" in asset.attribution
+        assert asset.licence == "Apache-2.0"
+    assert "Infinigen" in (PACK_DIR / "LICENSE").read_text()
+
+
+def test_the_pack_stays_small() -> None:
+    total = sum(p.stat().st_size for p in PACK_DIR.rglob("*") if p.is_file())
+    assert total <= 8.5e6
+
+
+def test_letters_on_a_book_read_from_left_to_right() -> None:
+    """The title of Book_001 stands on a light strip near the spine: see docs/images/pack.png."""
+    mesh = PACK.mesh("Book_001")
+    top = mesh.vertices[mesh.faces][:, :, 2].min(1) > PACK["Book_001"].size[2] - 0.002
+    corners = mesh.faces[top].reshape(-1)
+    a = np.column_stack([mesh.vertices[corners][:, :2], np.ones(len(corners))])
+    jacobian = np.linalg.lstsq(a.astype(np.float64), mesh.uv[corners], rcond=None)[0][:2]
+    # v runs down the picture, so a picture that is not mirrored turns the plane over.
+    assert np.linalg.det(jacobian) < 0
