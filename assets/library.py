@@ -264,7 +264,7 @@ def load_glb(data: bytes, path: Path) -> VisualMesh:
     )
 
 
-def _only_mesh(scene: trimesh.Scene) -> trimesh.Geometry:
+def _only_mesh(scene: trimesh.Scene) -> Any:
     if len(scene.geometry) != 1 or len(scene.graph.nodes_geometry) != 1:
         raise ValueError(f"it has {len(scene.geometry)} meshes")
     pose, name = scene.graph[scene.graph.nodes_geometry[0]]

@@ -91,7 +91,7 @@ def matrix(row: Array) -> Array:
 def moved(row: Array, motion: Array) -> Array:
     """Return a pose [7] after a rigid motion [4, 4] of the world."""
     m = motion @ matrix(row)
-    return np.r_[m[:3, 3], quaternion(m[:3, :3])]
+    return np.concatenate([m[:3, 3], quaternion(m[:3, :3])])
 
 
 def as_pose(row: Array, digits: int = 6) -> Pose:

@@ -21,7 +21,7 @@ Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(gt=0)]
 
 
-class Pose(Record, kw_only=True):
+class Pose(Record, frozen=True, kw_only=True):
     """A rigid pose in its parent frame."""
 
     position: Vec3
@@ -30,7 +30,7 @@ class Pose(Record, kw_only=True):
     """[4] wxyz, unit length, w >= 0"""
 
 
-class ObjectSpec(Record, kw_only=True):
+class ObjectSpec(Record, frozen=True, kw_only=True):
     """One movable object."""
 
     id: str
@@ -49,7 +49,7 @@ class ObjectSpec(Record, kw_only=True):
     """lateral friction instead of the asset's own"""
 
 
-class SupportSpec(Record, kw_only=True):
+class SupportSpec(Record, frozen=True, kw_only=True):
     """A fixed box that things stand on: the table, or the floor."""
 
     id: str
@@ -71,7 +71,7 @@ class SupportSpec(Record, kw_only=True):
         return self.pose.position[2] + self.size[2] / 2
 
 
-class LightSpec(Record, kw_only=True):
+class LightSpec(Record, frozen=True, kw_only=True):
     """One distant light that casts shadows, and ambient light."""
 
     direction: Vec3 = (0.3, -0.4, 1.0)
@@ -82,7 +82,7 @@ class LightSpec(Record, kw_only=True):
     """scales the nominal ambient light"""
 
 
-class CameraSpec(Record, kw_only=True):
+class CameraSpec(Record, frozen=True, kw_only=True):
     """A pinhole camera, OpenCV convention (x right, y down, z forward)."""
 
     id: str = "view"
@@ -104,7 +104,7 @@ class CameraSpec(Record, kw_only=True):
     """m along the optical axis; nothing beyond is seen"""
 
 
-class SensorSpec(Record, kw_only=True):
+class SensorSpec(Record, frozen=True, kw_only=True):
     """Noise of the camera's pictures; drawn from the episode's seed and the step's number."""
 
     depth_noise: Literal["none", "gaussian", "stereo"] = "none"
@@ -118,7 +118,7 @@ class SensorSpec(Record, kw_only=True):
     """multiplies linear RGB"""
 
 
-class RobotSpec(Record, kw_only=True):
+class RobotSpec(Record, frozen=True, kw_only=True):
     """The arm and where it waits."""
 
     kind: Literal["panda"] = "panda"
@@ -129,7 +129,7 @@ class RobotSpec(Record, kw_only=True):
     """[7] rad, the joint positions at the start and after each skill, out of the camera's view"""
 
 
-class SceneSpec(Record, kw_only=True):
+class SceneSpec(Record, frozen=True, kw_only=True):
     """A whole scene. Two scenes are the same if and only if their digests are equal."""
 
     version: int = VERSION
@@ -162,7 +162,9 @@ class SceneSpec(Record, kw_only=True):
         """
         if kind not in self.settled:
             known = ", ".join(sorted(self.settled)) or "none"
-            raise SpecError(f"settled: no poses for backend kind {kind!r} (has: {known}); settle first")
+            raise SpecError(
+                f"settled: no poses for backend kind {kind!r} (has: {known}); settle first"
+            )
         return self.settled[kind]
 
     def index(self, object_id: str) -> int:
@@ -170,7 +172,9 @@ class SceneSpec(Record, kw_only=True):
         for i, o in enumerate(self.objects):
             if o.id == object_id:
                 return i
-        raise SpecError(f"objects: no object {object_id!r} (has: {', '.join(o.id for o in self.objects)})")
+        raise SpecError(
+            f"objects: no object {object_id!r} (has: {', '.join(o.id for o in self.objects)})"
+        )
 
 
 def load_scene(data: bytes | str) -> SceneSpec:

@@ -26,7 +26,7 @@ NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
 
 
-class Room(Record, kw_only=True):
+class Room(Record, frozen=True, kw_only=True):
     """How much room a place needs, and where the arm gets to."""
 
     clearance: NonNegative = 0.03
@@ -107,7 +107,8 @@ def nearest_free(where: BaseGeometry, wish: Array, room: Room) -> Array:
     if where.is_empty:
         raise TaskError("no free place that the arm reaches")
     point = shapely.get_coordinates(shapely.shortest_line(where, shapely.Point(wish)))
-    return point[0]
+    nearest: Array = point[0]
+    return nearest
 
 
 def inside_fits(anchor: Thing, thing: Thing) -> bool:

@@ -20,7 +20,7 @@ AXES: tuple[Axis, ...] = ("left-right", "front-back", "size")
 SIDES: tuple[Side, ...] = ("left", "right", "front", "behind")
 
 
-class Rank(Record, kw_only=True, tag="rank", tag_field="op"):
+class Rank(Record, frozen=True, kw_only=True, tag="rank", tag_field="op"):
     """A place in an order among the objects that fit otherwise."""
 
     axis: Axis
@@ -29,7 +29,7 @@ class Rank(Record, kw_only=True, tag="rank", tag_field="op"):
     """1 is the first from the left, the front or the largest; -1 the first from the other end"""
 
 
-class Select(Record, kw_only=True, tag="select", tag_field="op"):
+class Select(Record, frozen=True, kw_only=True, tag="select", tag_field="op"):
     """The one object of a category that fits."""
 
     category: str
@@ -37,7 +37,7 @@ class Select(Record, kw_only=True, tag="select", tag_field="op"):
     rank: Rank | None = None
 
 
-class Direction(Record, kw_only=True, tag="direction", tag_field="op"):
+class Direction(Record, frozen=True, kw_only=True, tag="direction", tag_field="op"):
     """The place at a distance from the anchor's middle, in a direction of the viewer's."""
 
     anchor: Select
@@ -46,26 +46,26 @@ class Direction(Record, kw_only=True, tag="direction", tag_field="op"):
     """m, on the table"""
 
 
-class Between(Record, kw_only=True, tag="between", tag_field="op"):
+class Between(Record, frozen=True, kw_only=True, tag="between", tag_field="op"):
     """The free place between two objects."""
 
     a: Select
     b: Select
 
 
-class Onto(Record, kw_only=True, tag="onto", tag_field="op"):
+class Onto(Record, frozen=True, kw_only=True, tag="onto", tag_field="op"):
     """The top of an object."""
 
     anchor: Select
 
 
-class Into(Record, kw_only=True, tag="into", tag_field="op"):
+class Into(Record, frozen=True, kw_only=True, tag="into", tag_field="op"):
     """The inside of an open container."""
 
     anchor: Select
 
 
-class Beside(Record, kw_only=True, tag="beside", tag_field="op"):
+class Beside(Record, frozen=True, kw_only=True, tag="beside", tag_field="op"):
     """The free place next to an object, on one side as the viewer sees it."""
 
     anchor: Select
@@ -75,7 +75,7 @@ class Beside(Record, kw_only=True, tag="beside", tag_field="op"):
 Region = Direction | Between | Onto | Into | Beside
 
 
-class Move(Record, kw_only=True, tag="move", tag_field="op"):
+class Move(Record, frozen=True, kw_only=True, tag="move", tag_field="op"):
     """Bring one object to a place."""
 
     what: Select

@@ -42,7 +42,7 @@ ORDINALS = 3
 """ranks go up to the third from an end"""
 
 
-class Clarity(Record, kw_only=True):
+class Clarity(Record, frozen=True, kw_only=True):
     """How clear a description must be."""
 
     pixels: int = 60

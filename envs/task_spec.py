@@ -17,7 +17,7 @@ from refergym.envs.types import Array, Event, Frame, State, Verdict
 VERSION = 1
 
 
-class Area(Record, kw_only=True):
+class Area(Record, frozen=True, kw_only=True):
     """A place on a support: a simple polygon at one height."""
 
     ring: tuple[tuple[float, float], ...]
@@ -28,14 +28,14 @@ class Area(Record, kw_only=True):
     """[3] m, world: the best point of it"""
 
 
-class PointObjectGoal(Record, kw_only=True, tag="point_object", tag_field="kind"):
+class PointObjectGoal(Record, frozen=True, kw_only=True, tag="point_object", tag_field="kind"):
     """The point lies on a visible pixel of the object."""
 
     object: str
     """id in the scene"""
 
 
-class PointAreaGoal(Record, kw_only=True, tag="point_area", tag_field="kind"):
+class PointAreaGoal(Record, frozen=True, kw_only=True, tag="point_area", tag_field="kind"):
     """The point shows a bare place of the first support inside the area."""
 
     area: Area
@@ -43,13 +43,13 @@ class PointAreaGoal(Record, kw_only=True, tag="point_area", tag_field="kind"):
     """ids in the scene"""
 
 
-class HoldGoal(Record, kw_only=True, tag="hold", tag_field="kind"):
+class HoldGoal(Record, frozen=True, kw_only=True, tag="hold", tag_field="kind"):
     """The object is in the gripper."""
 
     object: str
 
 
-class PutGoal(Record, kw_only=True, tag="put", tag_field="kind"):
+class PutGoal(Record, frozen=True, kw_only=True, tag="put", tag_field="kind"):
     """The object rests in its place, and the gripper is empty."""
 
     object: str
@@ -67,7 +67,7 @@ class PutGoal(Record, kw_only=True, tag="put", tag_field="kind"):
 Goal = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal
 
 
-class Certificate(Record, kw_only=True):
+class Certificate(Record, frozen=True, kw_only=True):
     """Why the task can be asked: what was measured when it was made."""
 
     target_pixels: int | None = None
@@ -88,7 +88,7 @@ class Certificate(Record, kw_only=True):
     """of refergym"""
 
 
-class TaskSpec(Record, kw_only=True):
+class TaskSpec(Record, frozen=True, kw_only=True):
     """One task, bound to one scene. Referents stay bound while things move."""
 
     version: int = VERSION

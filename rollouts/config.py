@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 from hydra import compose as hydra_compose
@@ -117,15 +117,8 @@ def instantiate(node: Mapping[str, Any], path: str) -> Any:
         try:
             records.convert(msgspec.to_builtins(made), type(made), error=ConfigError)
         except ConfigError as e:
-            raise ConfigError(f"{path}.{e}{_allowed(type(made), str(e))}") from e
+            raise ConfigError(f"{path}.{e}") from e
     return made
-
-
-def _allowed(kind: type[Record], message: str) -> str:
-    """List the values that a field takes, where these are few."""
-    hint = get_type_hints(kind).get(message.split(":")[0])
-    values = ", ".join(map(repr, get_args(hint))) if get_origin(hint) is Literal else ""
-    return f"; allowed: {values}" if values else ""
 
 
 @contextlib.contextmanager

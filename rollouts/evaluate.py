@@ -262,9 +262,12 @@ def _conclude(done: Evaluation, console: Console, errors: Console) -> int:
     console.print(report.table(results))
     lost, judged = (sum(getattr(row, key) for row in results.rows) for key in ("errors", "n"))
     if lost:
-        causes = [f"  {n} x {cause}" for cause, n in results.lost.items()]
         head = f"{lost} of {lost + judged} episodes broke and are in no rate; resume=true tries"
-        text = "\n".join([f"{head} them again. Causes:", *causes[:CAUSES]])
+        lines = [f"{head} them again. Causes:"]
+        for cause, n in list(results.lost.items())[:CAUSES]:
+            # the first in full, of the others what they are
+            lines.append(f"  {n} x {cause if len(lines) == 1 else cause.splitlines()[0]}")
+        text = "\n".join(lines)
         errors.print(text, markup=False, highlight=False, soft_wrap=True)
     overview = folder / output.OVERVIEW
     look = f"; look at {overview}" if overview.exists() else ""

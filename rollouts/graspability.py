@@ -1,4 +1,4 @@
-"""`refergym graspability`: try to lift every asset with PyBullet's gripper; record it in the manifest.
+"""`refergym graspability`: lift every asset with PyBullet's gripper; record it in the manifest.
 
 Each try puts one asset alone on the table at a drawn place and yaw, points at a drawn spot of what
 is seen of it from above, and picks with real contacts. It succeeds when the object is still held
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _DOWN = np.array([0.5, 0.0, 0.0])
 
 
-class Settings(Record, kw_only=True):
+class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/graspability.yaml."""
 
     pack: str | None
@@ -60,7 +60,12 @@ def main(argv: Sequence[str]) -> int:
     measured = dict(zip(names, track(_run(jobs, settings.workers), total=len(jobs)), strict=True))
     write(pack, measured)
     good = sum(any(g.successes >= 0.8 * g.tries for g in m) for m in measured.values())
-    _log.info("%d assets measured, %d graspable at some scale; wrote %s", len(measured), good, folder / "manifest.json")
+    _log.info(
+        "%d assets measured, %d graspable at some scale; wrote %s",
+        len(measured),
+        good,
+        folder / "manifest.json",
+    )
     return 0
 
 

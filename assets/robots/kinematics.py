@@ -1,7 +1,7 @@
-"""Franka Panda: forward kinematics, and closed-form inverse kinematics for a gripper that points down.
+"""Franka Panda: forward kinematics, and closed-form inverse kinematics of a downward gripper.
 
-Joint origins are those of the URDF in `panda/` (franka_description). With joints 3 and 5 at zero the
-arm moves in one vertical plane through its base, and a downward gripper leaves a two-link problem
+Joint origins are those of the URDF in `panda/` (franka_description). With joints 3 and 5 at zero
+the arm moves in one vertical plane through its base, and a downward gripper leaves a two-link problem
 with one answer inside the joint limits: no null space, no iteration, no seed. Every answer is
 checked against the forward kinematics.
 """
@@ -143,7 +143,9 @@ def _residual(q: Array, position: Array, yaw: float) -> float:
     z += _FOREARM * math.cos(lean) + _ELBOW * math.sin(lean) - _FLANGE - TCP_OFFSET
     tilt = abs(lean - float(q[5]))
     miss = max(
-        abs(r * math.cos(q[0]) - position[0]), abs(r * math.sin(q[0]) - position[1]), abs(z - position[2])
+        abs(r * math.cos(q[0]) - position[0]),
+        abs(r * math.sin(q[0]) - position[1]),
+        abs(z - position[2]),
     )
     turn = abs(math.sin(float(q[0] - q[6]) + math.pi / 4 + _EXACT - yaw))
     return float(max(miss, tilt, turn))

@@ -105,7 +105,11 @@ class BulletWorld:
         p, c = self._p, self._client
         p.resetSimulation(physicsClientId=c)
         p.setPhysicsEngineParameter(
-            fixedTimeStep=STEP, numSolverIterations=50, numSubSteps=0, physicsClientId=c
+            fixedTimeStep=STEP,
+            numSolverIterations=50,
+            numSubSteps=0,
+            contactBreakingThreshold=0.003,  # m; the default of 0.02 keeps twice the contacts
+            physicsClientId=c,
         )
         p.setGravity(0, 0, -9.81, physicsClientId=c)
         self._bodies, self._frames, self._points, self._index = [], [], [], {}
@@ -115,14 +119,21 @@ class BulletWorld:
                 p.GEOM_BOX, halfExtents=[v / 2 for v in support.size], physicsClientId=c
             )
             body = p.createMultiBody(
-                0, shape, -1, support.pose.position, _xyzw(support.pose.orientation), physicsClientId=c
+                0,
+                shape,
+                -1,
+                support.pose.position,
+                _xyzw(support.pose.orientation),
+                physicsClientId=c,
             )
             p.changeDynamics(body, -1, lateralFriction=support.friction, physicsClientId=c)
         self._add_robot(spec)
         for i, (thing, pose) in enumerate(zip(spec.objects, start, strict=True)):
             info = self._pack[thing.asset]
             friction = info.friction if thing.friction is None else thing.friction
-            body = self._add_object(info, thing.scale, thing.mass_scale, friction, poses.as_row(pose))
+            body = self._add_object(
+                info, thing.scale, thing.mass_scale, friction, poses.as_row(pose)
+            )
             self._bodies.append(body)
             self._index[body] = i
         if asleep:
@@ -155,7 +166,7 @@ class BulletWorld:
                 rollingFriction=rolling,
                 physicsClientId=c,
             )
-        # the real fingers share one motor: without this, what they hold could slide along their axis
+        # the real fingers share one motor: without this, what they hold slides along their axis
         gear = p.createConstraint(
             self._robot, FINGER_JOINTS[0], self._robot, FINGER_JOINTS[1], p.JOINT_GEAR,
             [1, 0, 0], [0, 0, 0], [0, 0, 0], physicsClientId=c,
@@ -371,13 +382,11 @@ def _to_body(pose: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
 def _from_body(position: Array, turn: Array, frame: tuple[Array, Array]) -> Array:
     back = frame[1] * np.array([1.0, -1.0, -1.0, -1.0])
     own = poses.canonical(poses.multiply(turn, back))
-    return np.r_[position - poses.rotation(own) @ frame[0], own]
+    return np.concatenate([position - poses.rotation(own) @ frame[0], own])
 
 
 @lru_cache(maxsize=4096)
-def _principal(
-    com: tuple[float, ...], inertia: tuple[float, ...]
-) -> tuple[Array, Array, Array]:
+def _principal(com: tuple[float, ...], inertia: tuple[float, ...]) -> tuple[Array, Array, Array]:
     """(centre of mass [3], principal axes as columns [3, 3], moments [3]) at scale 1."""
     xx, yy, zz, xy, xz, yz = inertia
     moments, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))

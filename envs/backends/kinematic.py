@@ -98,7 +98,9 @@ class KinematicBackend(BackendBase):
         if plan.balanced:
             return SkillResult(event=Event.PLACED, object=held)
         self._topple(held)
-        return SkillResult(event=Event.UNSTABLE, object=held, detail="its weight lies beside its contacts")
+        return SkillResult(
+            event=Event.UNSTABLE, object=held, detail="its weight lies beside its contacts"
+        )
 
     def close(self) -> None:
         """See the Protocol."""
@@ -120,6 +122,8 @@ class KinematicBackend(BackendBase):
         state = self.state()
         belly = heightmap.underside(self._caster, spec, state, index)
         nx, ny = belly.heights.shape
-        end = belly.origin + belly.resolution * (np.array([nx, ny]) - 1)
-        view = heightmap.overhead(self._caster, spec, state, belly.origin, end, skip=index)
+        end = belly.origin + heightmap.RESOLUTION * (np.array([nx, ny]) - 1)
+        view = heightmap.overhead(
+            self._caster, spec, state, belly.origin, end, skip=index, align=belly.origin
+        )
         row[2] -= float((belly.heights - view.heights[:nx, :ny]).min())

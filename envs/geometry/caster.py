@@ -1,4 +1,4 @@
-"""Cast rays into a scene without building it: each asset's triangles are prepared once, in its own frame.
+"""Cast rays into a scene without building it: each asset is prepared once, in its own frame.
 
 Rays are carried into the objects' frames, so nothing is rebuilt when things move. Embree (embreex)
 does the intersections.
@@ -49,7 +49,7 @@ class Caster:
         turn = poses.rotation(pose[3:]) / scale
         local_o = ((origins - pose[:3]) @ turn).astype(np.float32)
         local_d = (directions @ turn).astype(np.float32)
-        t = self._scene(asset).run(local_o, local_d, query="DISTANCE").astype(np.float64)
+        t: Array = self._scene(asset).run(local_o, local_d, query="DISTANCE").astype(np.float64)
         t[t > _FAR] = np.inf
         return t
 
@@ -82,7 +82,9 @@ class Caster:
         ids = np.full(len(origins), ID_NOTHING, np.int32)
         for i, thing in enumerate(spec.objects):
             if i != skip:
-                t = self.cast_object(thing.asset, thing.scale, state.objects[i], origins, directions)
+                t = self.cast_object(
+                    thing.asset, thing.scale, state.objects[i], origins, directions
+                )
                 _keep_nearer(best, ids, t, i)
         for k, support in enumerate(spec.supports):
             t = _cast_box(poses.as_row(support.pose), np.array(support.size), origins, directions)
@@ -127,7 +129,9 @@ def _robot_scene(joints: bytes) -> rtcore_scene.EmbreeScene:
     scene = rtcore_scene.EmbreeScene(rtcore.EmbreeDevice())
     for visual in panda_visuals():
         pose = links[visual.link]
-        points = visual.vertices @ pose[:3, :3].T.astype(np.float32) + pose[:3, 3].astype(np.float32)
+        points = visual.vertices @ pose[:3, :3].T.astype(np.float32) + pose[:3, 3].astype(
+            np.float32
+        )
         TriangleMesh(scene, np.ascontiguousarray(points, np.float32), np.array(visual.faces))
     return scene
 

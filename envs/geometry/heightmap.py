@@ -1,7 +1,8 @@
 """Height maps: what an overhead depth sensor on the robot would see, cast straight from the meshes.
 
 Skills plan on these, not on the policy's camera, so that occlusion in the policy's view does not
-decide whether a grasp is found.
+decide whether a grasp is found. An object's own patch of heights depends on its attitude alone, so
+it is cast once and then laid onto maps, shifted to the nearest cell.
 """
 
 import math
@@ -21,6 +22,7 @@ Array = NDArray[np.float64]
 RESOLUTION = 0.003
 """m between cells"""
 _CEILING = 2.0
+_ATTITUDE_DIGITS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +35,6 @@ class HeightMap:
     """[nx, ny] m, world z of the highest surface"""
     ids: NDArray[np.int32]
     """[nx, ny] whose surface it is, as in `envs.types`"""
-    resolution: float = RESOLUTION
-
-    def cell(self, x: float, y: float) -> tuple[int, int]:
-        """Return the cell that holds a world point, clipped to the grid."""
-        i = round((x - self.origin[0]) / self.resolution)
-        j = round((y - self.origin[1]) / self.resolution)
-        nx, ny = self.heights.shape
-        return min(max(i, 0), nx - 1), min(max(j, 0), ny - 1)
 
     def rises_above(self, xy: Array, axis: Array, along: Array, across: Array, z: float) -> bool:
         """Whether anything in a turned rectangle of samples is higher than z.
@@ -52,17 +46,31 @@ class HeightMap:
             across: [B] m, samples square to it.
             z: m, world.
         """
-        side = np.array([-axis[1], axis[0]])
-        points = xy + along[:, None, None] * axis + across[None, :, None] * side
-        cells = np.rint((points - self.origin) / self.resolution).astype(np.int64)
+        i0, j0 = (xy - self.origin) / RESOLUTION
+        a, b = along / RESOLUTION, across / RESOLUTION
         nx, ny = self.heights.shape
-        i, j = np.clip(cells[..., 0], 0, nx - 1), np.clip(cells[..., 1], 0, ny - 1)
+        i = (i0 + a[:, None] * axis[0] - b[None, :] * axis[1] + 0.5).astype(np.int64)
+        j = (j0 + a[:, None] * axis[1] + b[None, :] * axis[0] + 0.5).astype(np.int64)
+        np.maximum(np.minimum(i, nx - 1, out=i), 0, out=i)
+        np.maximum(np.minimum(j, ny - 1, out=j), 0, out=j)
         return bool((self.heights[i, j] > z).any())
 
     def centres(self, cells: NDArray[np.int64]) -> Array:
         """Return the world xy [K, 2] of cells [K, 2]."""
-        centres: Array = self.origin + cells * self.resolution
+        centres: Array = self.origin + cells * RESOLUTION
         return centres
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """One object's heights, relative to its origin, on cells counted from its origin."""
+
+    low: tuple[int, int]
+    """cell of the first row and column"""
+    top: Array
+    """[nx, ny] m, highest surface; -inf beside it"""
+    belly: Array
+    """[nx, ny] m, lowest surface; inf beside it"""
 
 
 def bounds(caster: Caster, spec: SceneSpec, state: State, index: int) -> tuple[Array, Array]:
@@ -77,13 +85,6 @@ def pose_bounds(caster: Caster, asset: str, scale: float, pose: Array) -> tuple[
     return low + pose[:3], high + pose[:3]
 
 
-@lru_cache(maxsize=4096)
-def _extents(pack: Pack, asset: str, scale: float, turn: bytes) -> tuple[Array, Array]:
-    """Box relative to the asset's origin; most things keep their attitude for many steps."""
-    points = np.concatenate(pack.hulls(asset)) @ (poses.rotation(np.frombuffer(turn)).T * scale)
-    return points.min(axis=0), points.max(axis=0)
-
-
 def overhead(
     caster: Caster,
     spec: SceneSpec,
@@ -92,60 +93,106 @@ def overhead(
     high: Array,
     *,
     skip: int = -1,
-    resolution: float = RESOLUTION,
+    align: Array | None = None,
 ) -> HeightMap:
-    """Look straight down on the rectangle from `low` [2] to `high` [2] m, world; no robot in it."""
-    nx, ny = (max(2, math.ceil((high[k] - low[k]) / resolution) + 1) for k in (0, 1))
-    xs, ys = low[0] + resolution * np.arange(nx), low[1] + resolution * np.arange(ny)
+    """Look straight down on a rectangle; the robot is not in it.
+
+    Args:
+        caster: ray caster of the scene's pack.
+        spec: the scene.
+        state: where its things are.
+        low: [2] m, world.
+        high: [2] m, world.
+        skip: index of an object to leave out.
+        align: [2] m, world, a point that lies at a cell's centre; objects there are laid on the
+            map without a shift.
+    """
+    origin = np.asarray(low, np.float64)[:2]
+    if align is not None:
+        origin = align[:2] - np.ceil((align[:2] - origin) / RESOLUTION) * RESOLUTION
+    nx, ny = (max(2, math.ceil((high[k] - origin[k]) / RESOLUTION) + 1) for k in (0, 1))
     heights = np.full((nx, ny), -np.inf)
     ids = np.full((nx, ny), ID_NOTHING, np.int32)
-    for k, support in enumerate(spec.supports):
-        middle, size = support.pose.position, support.size
-        inside = (np.abs(xs - middle[0]) <= size[0] / 2)[:, None] & (
-            np.abs(ys - middle[1]) <= size[1] / 2
-        )[None, :]
-        higher = inside & (support.top > heights)
-        heights[higher], ids[higher] = support.top, ID_SUPPORT - k
+    _lay_supports(spec, origin, heights, ids)
     for i in range(len(spec.objects)):
-        if i == skip:
-            continue
-        box_low, box_high = bounds(caster, spec, state, i)
-        a, b = np.searchsorted(xs, (box_low[0] - resolution, box_high[0] + resolution))
-        c, d = np.searchsorted(ys, (box_low[1] - resolution, box_high[1] + resolution))
-        if a >= b or c >= d:
-            continue
-        z = looking(caster, spec, state, i, xs[a:b], ys[c:d], down=True)
-        higher = z > heights[a:b, c:d]
-        heights[a:b, c:d][higher] = z[higher]
-        ids[a:b, c:d][higher] = i
-    return HeightMap(
-        origin=np.array([low[0], low[1]]), heights=heights, ids=ids, resolution=resolution
-    )
+        if i != skip:
+            _lay(patch_of(caster, spec, state, i), state.objects[i, :3], origin, heights, ids, i)
+    return HeightMap(origin=origin, heights=heights, ids=ids)
 
 
-def underside(
-    caster: Caster, spec: SceneSpec, state: State, index: int, *, resolution: float = RESOLUTION
-) -> HeightMap:
+def underside(caster: Caster, spec: SceneSpec, state: State, index: int) -> HeightMap:
     """Look straight up at one object: heights of its lowest surface; inf beside it."""
-    low, high = bounds(caster, spec, state, index)
-    nx, ny = (math.ceil((high[k] - low[k]) / resolution) + 1 for k in (0, 1))
-    xs, ys = low[0] + resolution * np.arange(nx), low[1] + resolution * np.arange(ny)
-    z = looking(caster, spec, state, index, xs, ys, down=False)
-    ids = np.where(np.isfinite(z), index, ID_NOTHING).astype(np.int32)
-    return HeightMap(origin=low[:2].copy(), heights=z, ids=ids, resolution=resolution)
+    patch = patch_of(caster, spec, state, index)
+    position = state.objects[index, :3]
+    origin = position[:2] + np.array(patch.low) * RESOLUTION
+    ids = np.where(np.isfinite(patch.belly), index, ID_NOTHING).astype(np.int32)
+    return HeightMap(origin=origin, heights=patch.belly + position[2], ids=ids)
 
 
-def looking(
-    caster: Caster, spec: SceneSpec, state: State, index: int, xs: Array, ys: Array, *, down: bool
-) -> Array:
-    """Heights [X, Y] of one object's highest (down) or lowest surface; -inf or inf beside it."""
-    sign = -1.0 if down else 1.0
-    origins = np.empty((len(xs) * len(ys), 3))
-    origins[:, 0] = np.repeat(xs, len(ys))
-    origins[:, 1] = np.tile(ys, len(xs))
-    origins[:, 2] = -sign * _CEILING
-    directions = np.broadcast_to(np.array([0.0, 0.0, sign]), origins.shape)
+def patch_of(caster: Caster, spec: SceneSpec, state: State, index: int) -> Patch:
+    """Return an object's patch at its present attitude (cached)."""
     thing = spec.objects[index]
-    t = caster.cast_object(thing.asset, thing.scale, state.objects[index], origins, directions)
-    z: Array = (sign * (t - _CEILING)).reshape(len(xs), len(ys))
-    return z
+    turn = np.round(state.objects[index, 3:], _ATTITUDE_DIGITS) + 0.0
+    return _patch(caster, thing.asset, thing.scale, turn.tobytes())
+
+
+@lru_cache(maxsize=512)
+def _patch(caster: Caster, asset: str, scale: float, turn: bytes) -> Patch:
+    attitude = poses.canonical(np.frombuffer(turn))
+    low, high = _extents(caster.pack, asset, scale, attitude.tobytes())
+    i, j = (math.floor(low[k] / RESOLUTION) - 1 for k in (0, 1))
+    nx, ny = (math.ceil(high[k] / RESOLUTION) + 2 - first for k, first in ((0, i), (1, j)))
+    origins = np.empty((nx * ny, 3))
+    origins[:, 0] = np.repeat((i + np.arange(nx)) * RESOLUTION, ny)
+    origins[:, 1] = np.tile((j + np.arange(ny)) * RESOLUTION, nx)
+    pose = np.r_[np.zeros(3), attitude]
+    looks = []
+    for sign in (-1.0, 1.0):
+        origins[:, 2] = -sign * _CEILING
+        directions = np.broadcast_to(np.array([0.0, 0.0, sign]), origins.shape)
+        t = caster.cast_object(asset, scale, pose, origins, directions)
+        look = (sign * (t - _CEILING)).reshape(nx, ny)
+        look.setflags(write=False)
+        looks.append(look)
+    return Patch(low=(i, j), top=looks[0], belly=looks[1])
+
+
+@lru_cache(maxsize=4096)
+def _extents(pack: Pack, asset: str, scale: float, turn: bytes) -> tuple[Array, Array]:
+    """Box relative to the asset's origin; most things keep their attitude for many steps."""
+    points = np.concatenate(pack.hulls(asset)) @ (poses.rotation(np.frombuffer(turn)).T * scale)
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _lay_supports(spec: SceneSpec, origin: Array, heights: Array, ids: NDArray[np.int32]) -> None:
+    for k, support in enumerate(spec.supports):
+        spans = []
+        for axis in (0, 1):
+            middle, half = support.pose.position[axis], support.size[axis] / 2
+            first = math.ceil((middle - half - origin[axis]) / RESOLUTION)
+            last = math.floor((middle + half - origin[axis]) / RESOLUTION)
+            spans.append(slice(max(first, 0), max(last + 1, 0)))
+        region = heights[spans[0], spans[1]]
+        higher = region < support.top
+        region[higher] = support.top
+        ids[spans[0], spans[1]][higher] = ID_SUPPORT - k
+
+
+def _lay(
+    patch: Patch,
+    position: Array,
+    origin: Array,
+    heights: Array,
+    ids: NDArray[np.int32],
+    index: int,
+) -> None:
+    i, j = (round(float(position[k] - origin[k]) / RESOLUTION) + patch.low[k] for k in (0, 1))
+    (nx, ny), (px, py) = heights.shape, patch.top.shape
+    a, b, c, d = max(i, 0), min(i + px, nx), max(j, 0), min(j + py, ny)
+    if a >= b or c >= d:
+        return
+    z = patch.top[a - i : b - i, c - j : d - j] + position[2]
+    region = heights[a:b, c:d]
+    higher = z > region
+    region[higher] = z[higher]
+    ids[a:b, c:d][higher] = index

@@ -1,15 +1,16 @@
 """What rests on what, from geometry alone."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refergym.assets.spec import SceneSpec
 from refergym.envs.geometry import heightmap
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.types import State
 
+Array = NDArray[np.float64]
 TOUCH = 0.006
 """m, surfaces nearer than this touch"""
-_COARSE = 0.006
 
 
 def resting_on(caster: Caster, spec: SceneSpec, state: State, index: int) -> list[int]:
@@ -28,18 +29,27 @@ def resting_on(caster: Caster, spec: SceneSpec, state: State, index: int) -> lis
     return found
 
 
-def _may_stand(upper: tuple[np.ndarray, np.ndarray], lower: tuple[np.ndarray, np.ndarray]) -> bool:
-    """The upper box starts above the lower one's bottom, below its top, and its middle lies in it."""
-    middle = (upper[0] + upper[1]) / 2
-    over = bool((middle[:2] > lower[0][:2]).all() and (middle[:2] < lower[1][:2]).all())
-    return over and bool(lower[0][2] + 0.001 < upper[0][2] < lower[1][2] + TOUCH)
+def _may_stand(upper: tuple[Array, Array], lower: tuple[Array, Array]) -> bool:
+    """The upper box starts between the lower one's bottom and top, and its middle is over it."""
+    x, y = (upper[0][:2] + upper[1][:2]) / 2
+    over = lower[0][0] < x < lower[1][0] and lower[0][1] < y < lower[1][1]
+    return bool(over and lower[0][2] + 0.001 < upper[0][2] < lower[1][2] + TOUCH)
 
 
 def _gap(caster: Caster, spec: SceneSpec, state: State, upper: int, lower: int) -> float:
     """Least vertical distance between an object's underside and the surface of the one below."""
-    belly = heightmap.underside(caster, spec, state, upper, resolution=_COARSE)
+    belly = heightmap.underside(caster, spec, state, upper)
+    patch = heightmap.patch_of(caster, spec, state, lower)
+    position = state.objects[lower, :3]
+    i, j = (
+        round(float(belly.origin[k] - position[k]) / heightmap.RESOLUTION) - patch.low[k]
+        for k in (0, 1)
+    )
+    top = np.full(belly.heights.shape, -np.inf)
     nx, ny = belly.heights.shape
-    xs, ys = belly.origin[0] + _COARSE * np.arange(nx), belly.origin[1] + _COARSE * np.arange(ny)
-    top = heightmap.looking(caster, spec, state, lower, xs, ys, down=True)
+    px, py = patch.top.shape
+    a, b, c, d = max(-i, 0), min(px - i, nx), max(-j, 0), min(py - j, ny)
+    if a < b and c < d:
+        top[a:b, c:d] = patch.top[a + i : b + i, c + j : d + j] + position[2]
     both = np.isfinite(belly.heights) & np.isfinite(top)
     return float((belly.heights[both] - top[both]).min()) if both.any() else float("inf")

@@ -30,7 +30,6 @@ PLACED_WITHIN = 0.05
 """m, an object whose middle rests farther than this from where it was put did not stay there"""
 
 
-
 class ArmWorld(Protocol):
     """What a simulator offers to these skills."""
 
@@ -68,12 +67,16 @@ def pick(world: ArmWorld, spec: SceneSpec, plan: PickPlan) -> SkillResult:
         world.grip(FINGER_MAX, OPEN_SECONDS)
         world.follow([ways.hover(plan.above), parked], FREE_SPEED)
         world.rest(REST_SECONDS)
-        return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="slipped out while lifting")
+        return SkillResult(
+            event=Event.NOTHING_HELD, object=plan.object, detail="slipped out while lifting"
+        )
     world.follow([ways.hover(plan.above), parked], HELD_SPEED)
     world.rest(REST_SECONDS)
     if world.gripped() != lifted:
         world.grip(FINGER_MAX, OPEN_SECONDS)
-        return SkillResult(event=Event.DROPPED, object=lifted, detail="lost on the way to the parked posture")
+        return SkillResult(
+            event=Event.DROPPED, object=lifted, detail="lost on the way to the parked posture"
+        )
     return SkillResult(event=Event.PICKED, object=lifted)
 
 
@@ -98,6 +101,8 @@ def judge_rest(low: Array, high: Array, plan: PlacePlan, held: int) -> SkillResu
     off = float(np.linalg.norm(((low + high) / 2 - plan.point)[:2]))
     fallen = float(plan.point[2] - low[2])
     if off > PLACED_WITHIN or fallen > PLACED_WITHIN:
-        detail = f"came to rest {1000 * off:.0f} mm beside and {1000 * fallen:.0f} mm below the point"
+        detail = (
+            f"came to rest {1000 * off:.0f} mm beside and {1000 * fallen:.0f} mm below the point"
+        )
         return SkillResult(event=Event.UNSTABLE, object=held, detail=detail)
     return SkillResult(event=Event.PLACED, object=held)

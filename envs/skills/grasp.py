@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets.robots.kinematics import FINGERTIP, TCP_OFFSET
-from refergym.envs.geometry.heightmap import HeightMap
+from refergym.envs.geometry.heightmap import RESOLUTION, HeightMap
 from refergym.envs.types import Grasp
 
 Array = NDArray[np.float64]
@@ -48,7 +48,9 @@ class _Batch:
     tip: Array
 
 
-def candidates(view: HeightMap, own: NDArray[np.bool_], point: Array, ground: float) -> Iterator[Grasp]:
+def candidates(
+    view: HeightMap, own: NDArray[np.bool_], point: Array, ground: float
+) -> Iterator[Grasp]:
     """Yield grasps, best first; the caller takes the first that its arm can reach.
 
     Args:
@@ -87,7 +89,7 @@ def _ranked(
 def _evaluate(
     view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array, ground: float
 ) -> _Batch:
-    res = view.resolution
+    res = RESOLUTION
     reach, steps = _lines(res)
     # own cells lie CLEARANCE inside the map, so no line leaves it and flat indices do
     ny = view.heights.shape[1]
@@ -134,7 +136,8 @@ def _away(view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array) -
 
 def _closest(view: HeightMap, cells: Index, point: Array) -> Index:
     off = view.centres(cells) - point[:2]
-    return cells[np.argmin((off**2).sum(axis=1))]
+    closest: Index = cells[np.argmin((off**2).sum(axis=1))]
+    return closest
 
 
 @lru_cache(maxsize=4)
@@ -158,7 +161,7 @@ def _skew(filled: NDArray[np.bool_], reach: int, res: float) -> Array:
 
 def _local_top(view: HeightMap, own: NDArray[np.bool_], cells: Index) -> Array:
     """Highest own surface within a pad's width of each cell [K]."""
-    reach = math.ceil(0.012 / view.resolution)
+    reach = math.ceil(0.012 / RESOLUTION)
     padded = np.pad(np.where(own, view.heights, -np.inf), reach, constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
     tops: Array = windows[cells[:, 0], cells[:, 1]].max(axis=(1, 2))
@@ -174,9 +177,7 @@ def _run_through(filled: NDArray[np.bool_], middle: int) -> tuple[Array, Array]:
     return -low.astype(np.float64), high.astype(np.float64)
 
 
-def _fingers_free(
-    pads: NDArray[np.bool_], mid: Array, reach: int, res: float
-) -> NDArray[np.bool_]:
+def _fingers_free(pads: NDArray[np.bool_], mid: Array, reach: int, res: float) -> NDArray[np.bool_]:
     """Nothing where the open fingers come down on either side, for [N, sample] and mids [N]."""
     summed = np.zeros((len(pads), pads.shape[1] + 1), np.int16)
     np.cumsum(pads, axis=1, out=summed[:, 1:])

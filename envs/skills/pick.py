@@ -36,11 +36,22 @@ def plan(caster: Caster, spec: SceneSpec, state: State, point_w: Array) -> PickP
     target = owner(caster, spec, state, point_w)
     if target < 0:
         if not ways.reachable(spec, point_w):
-            return SkillResult(event=Event.OUT_OF_REACH, detail=f"nothing graspable near {_text(point_w)}")
-        return SkillResult(event=Event.NO_GRASP, detail=f"no object within 2 cm of {_text(point_w)}")
+            return SkillResult(
+                event=Event.OUT_OF_REACH, detail=f"nothing graspable near {_text(point_w)}"
+            )
+        return SkillResult(
+            event=Event.NO_GRASP, detail=f"no object within 2 cm of {_text(point_w)}"
+        )
     low, high = heightmap.bounds(caster, spec, state, target)
     margin = grasp.CLEARANCE
-    view = heightmap.overhead(caster, spec, state, low[:2] - margin, high[:2] + margin)
+    view = heightmap.overhead(
+        caster,
+        spec,
+        state,
+        low[:2] - margin,
+        high[:2] + margin,
+        align=state.objects[target, :2],
+    )
     found = 0
     for candidate in grasp.candidates(view, view.ids == target, point_w, float(low[2])):
         found += 1
@@ -51,8 +62,16 @@ def plan(caster: Caster, spec: SceneSpec, state: State, point_w: Array) -> PickP
             break
     name = spec.objects[target].id
     if found:
-        return SkillResult(event=Event.OUT_OF_REACH, object=target, detail=f"{found} grasps of {name}, none reached")
-    return SkillResult(event=Event.NO_GRASP, object=target, detail=f"no clear grasp of {name} round {_text(point_w)}")
+        return SkillResult(
+            event=Event.OUT_OF_REACH,
+            object=target,
+            detail=f"{found} grasps of {name}, none reached",
+        )
+    return SkillResult(
+        event=Event.NO_GRASP,
+        object=target,
+        detail=f"no clear grasp of {name} round {_text(point_w)}",
+    )
 
 
 def owner(caster: Caster, spec: SceneSpec, state: State, point_w: Array) -> int:
@@ -76,13 +95,23 @@ def _distance(caster: Caster, spec: SceneSpec, state: State, index: int, point_w
     starts = point_w - _SPHERE * 0.2
     t = caster.cast_object(thing.asset, thing.scale, state.objects[index], starts, _SPHERE)
     inward = np.abs(t - 0.2)
-    t = caster.cast_object(thing.asset, thing.scale, state.objects[index], np.broadcast_to(point_w, starts.shape), _SPHERE)
+    t = caster.cast_object(
+        thing.asset,
+        thing.scale,
+        state.objects[index],
+        np.broadcast_to(point_w, starts.shape),
+        _SPHERE,
+    )
     return float(min(inward.min(), t.min()))
 
 
-def _reach(spec: SceneSpec, state: State, caster: Caster, grasp_: Grasp, target: int) -> PickPlan | None:
+def _reach(
+    spec: SceneSpec, state: State, caster: Caster, grasp_: Grasp, target: int
+) -> PickPlan | None:
     top = ways.tallest(caster, spec, state)
-    clear = max(top + kinematics.FINGERTIP - kinematics.TCP_OFFSET + 0.03, float(grasp_.position[2]) + 0.10)
+    clear = max(
+        top + kinematics.FINGERTIP - kinematics.TCP_OFFSET + 0.03, float(grasp_.position[2]) + 0.10
+    )
     way = ways.vertical(spec, grasp_.position, grasp_.yaw, clear)
     if way is None:
         return None
@@ -101,4 +130,3 @@ def _sphere(n: int) -> Array:
 
 
 _SPHERE = _sphere(42)
-

@@ -85,8 +85,16 @@ def _plan_at(
     raised, hand = _turned(caster, spec, state, point_w, yaw)
     low, high = heightmap.bounds(caster, spec, raised, state.held)
     margin = grasp.CLEARANCE
-    view = heightmap.overhead(caster, spec, raised, low[:2] - margin, high[:2] + margin, skip=state.held)
     belly = heightmap.underside(caster, spec, raised, state.held)
+    view = heightmap.overhead(
+        caster,
+        spec,
+        raised,
+        low[:2] - margin,
+        high[:2] + margin,
+        skip=state.held,
+        align=belly.origin,
+    )
     under = _under(view, belly)
     gaps = belly.heights - under
     gap = float(gaps.min())
@@ -99,21 +107,31 @@ def _plan_at(
             detail=f"it would stand {1000 * (lowest - point_w[2]):.0f} mm above the point",
         )
     if lowest < point_w[2] - 2 * LEVEL_TOLERANCE:
-        return SkillResult(event=Event.PLACE_BLOCKED, object=state.held, detail="the surface is not there")
+        return SkillResult(
+            event=Event.PLACE_BLOCKED, object=state.held, detail="the surface is not there"
+        )
     touching = np.argwhere(gaps <= gap + CONTACT_BAND)
     rest = raised.objects[state.held].copy()
     rest[2] += drop
-    balanced = _balanced(belly.centres(touching), _centre_of_mass(caster, spec, state.held, rest)[:2])
+    balanced = _balanced(
+        belly.centres(touching), _centre_of_mass(caster, spec, state.held, rest)[:2]
+    )
     tcp = hand + np.array([0.0, 0.0, drop + GAP])
     opening = min(kinematics.FINGER_MAX, float(state.joints[7:].max()) + OPENING)
     if _hand_hits(view, tcp, yaw, opening):
-        return SkillResult(event=Event.PLACE_BLOCKED, object=state.held, detail="no room for the fingers")
+        return SkillResult(
+            event=Event.PLACE_BLOCKED, object=state.held, detail="no room for the fingers"
+        )
     hang = float(tcp[2] - lowest)
     clear = ways.tallest(caster, spec, state, skip=state.held) + hang + 0.03
     way = ways.vertical(spec, tcp, yaw, max(clear, float(tcp[2]) + 0.10), exact=True)
     if way is None:
-        return SkillResult(event=Event.OUT_OF_REACH, object=state.held, detail="no posture over the place")
-    return PlacePlan(point=point_w, pose=rest, balanced=balanced, opening=opening, above=way[0], down=way[1:])
+        return SkillResult(
+            event=Event.OUT_OF_REACH, object=state.held, detail="no posture over the place"
+        )
+    return PlacePlan(
+        point=point_w, pose=rest, balanced=balanced, opening=opening, above=way[0], down=way[1:]
+    )
 
 
 def _turned(
@@ -134,7 +152,7 @@ def _turned(
 
 
 def _under(view: HeightMap, belly: HeightMap) -> Array:
-    shift = np.rint((belly.origin - view.origin) / view.resolution).astype(int)
+    shift = np.rint((belly.origin - view.origin) / heightmap.RESOLUTION).astype(int)
     nx, ny = belly.heights.shape
     return view.heights[shift[0] : shift[0] + nx, shift[1] : shift[1] + ny]
 
@@ -147,8 +165,9 @@ def _centre_of_mass(caster: Caster, spec: SceneSpec, index: int, pose: Array) ->
 
 
 def _balanced(contacts: Array, com: Array) -> bool:
-    hull = shapely.convex_hull(shapely.MultiPoint(contacts)).buffer(BALANCE_MARGIN)
-    return bool(hull.contains(shapely.Point(com)))
+    # a line through all contacts has their hull, and is quick to make
+    outline = shapely.convex_hull(shapely.linestrings(np.vstack([contacts, contacts[:1]])))
+    return bool(shapely.dwithin(outline, shapely.Point(com), BALANCE_MARGIN))
 
 
 def _hand_hits(view: HeightMap, tcp: Array, yaw: float, opening: float) -> bool:

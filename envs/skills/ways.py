@@ -1,5 +1,6 @@
 """Ways of the arm: hover over the table, come straight down, go back to the parked posture."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -34,7 +35,14 @@ def _matrix(pose: Pose) -> Array:
 
 def tcp(spec: SceneSpec, joints: Array) -> Array:
     """Pose [4, 4] of the point between the pads, world, for joints [7] or [9]."""
-    pose: Array = base(spec) @ kinematics.tcp_pose(joints)
+    return _tcp(spec.robot.base, np.asarray(joints[:7], np.float64).tobytes())
+
+
+@lru_cache(maxsize=256)
+def _tcp(base_pose: Pose, joints: bytes) -> Array:
+    """The arm is parked most of the time."""
+    pose: Array = _matrix(base_pose) @ kinematics.tcp_pose(np.frombuffer(joints))
+    pose.setflags(write=False)
     return pose
 
 
@@ -42,12 +50,6 @@ def closing_yaw(spec: SceneSpec, joints: Array) -> float:
     """Direction of the hand's y axis about world z, rad, in (-pi, pi]."""
     pose = tcp(spec, joints)
     return float(np.arctan2(pose[1, 1], pose[0, 1]))
-
-
-def base_yaw(spec: SceneSpec) -> float:
-    """Turn of the robot's base about world z, rad."""
-    m = base(spec)
-    return float(np.arctan2(m[1, 0], m[0, 0]))
 
 
 def solve(
@@ -60,8 +62,9 @@ def solve(
 ) -> Array | None:
     """Posture [7] with the TCP at a world point; see `kinematics.solve_down`."""
     m = base(spec)
+    base_yaw = math.atan2(m[1, 0], m[0, 0])
     local = m[:3, :3].T @ (position_w - m[:3, 3])
-    return kinematics.solve_down(local, yaw - base_yaw(spec), near, exact=exact)
+    return kinematics.solve_down(local, yaw - base_yaw, near, exact=exact)
 
 
 def reachable(spec: SceneSpec, point_w: Array) -> bool:

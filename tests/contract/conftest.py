@@ -77,6 +77,5 @@ def graspable(caster: Caster, spec: SceneSpec) -> list[int]:
     return [
         i
         for i, o in enumerate(spec.objects)
-        if caster.pack[o.asset].grasp_rate(o.scale) >= 0.8
-        and np.hypot(*o.pose.position[:2]) <= 0.7
+        if caster.pack[o.asset].grasp_rate(o.scale) >= 0.8 and np.hypot(*o.pose.position[:2]) <= 0.7
     ]

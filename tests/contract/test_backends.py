@@ -196,7 +196,11 @@ def test_misuse_is_refused_with_the_fix(
         backend.place(np.array([0.5, 0.0, 0.0]))
     backend.close()
     backend.close()
-    for call in (backend.state, lambda: backend.reset(composed[0]), lambda: backend.pick(np.zeros(3))):
+    for call in (
+        backend.state,
+        lambda: backend.reset(composed[0]),
+        lambda: backend.pick(np.zeros(3)),
+    ):
         with pytest.raises(ClosedError, match="closed"):
             call()
 
@@ -214,5 +218,3 @@ def test_resets_do_not_leak(
     for i in range(resets):
         backend.reset(specs[i % len(specs)])
     assert resident_mb() - before < limit_mb
-
-

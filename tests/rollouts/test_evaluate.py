@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import re
@@ -198,8 +199,8 @@ def test_the_command_ends_by_saying_what_was_written_where(tmp_path, capsys):
         ("bar", 1, "bar"),
     ],
 )
-def test_a_wrong_value_names_the_key_and_what_is_expected(shown, key, value, message):
-    groups = dict.fromkeys((*module.ENV_GROUPS, "policy"), {})
+def test_a_wrong_value_names_the_key_and_what_is_expected(key, value, message):
+    groups = {group: {} for group in (*module.ENV_GROUPS, "policy")}
     rest = {"episodes": 1, "seed": 0, "floors": False, "out": "x", "resume": False, "workers": 0}
     rest |= {"batch": 1, "timeout_s": 1, "pictures": False, "video": False, "video_size": 64}
     with pytest.raises(ConfigError, match=re.escape(message)):
@@ -235,7 +236,7 @@ def test_in_bullet_the_video_shows_the_arm_at_work(tmp_path):
     assert done.results.backend == episode.backend == "bullet"
     with av.open(tmp_path / "videos" / "oracle" / "00000.mp4") as video:
         frames = [f.to_ndarray(format="rgb24").astype(int) for f in video.decode(video=0)]
-    changed = [abs(b - a).max() > 30 for a, b in zip(frames, frames[1:], strict=False)]
+    changed = [abs(b - a).max() > 30 for a, b in itertools.pairwise(frames)]
     assert sum(changed) >= 8, "not only before and after"
 
 
