@@ -12,6 +12,10 @@ from typing import TextIO
 COMMANDS = {
     "doctor": ("refergym.rollouts.doctor", "check this machine; say what is missing"),
     "evaluate": ("refergym.rollouts.evaluate", "run a policy on episodes, judge, report"),
+    "agreement": (
+        "refergym.rollouts.agreement",
+        "compare what succeeds in two backends",
+    ),
     "graspability": (
         "refergym.rollouts.graspability",
         "measure what the gripper can lift, asset by asset",

@@ -34,6 +34,7 @@ _LINES = np.array([-0.010, 0.0, 0.010])
 _YAWS = np.arange(YAWS) * math.pi / YAWS - math.pi / 2 + math.pi / YAWS
 _FILLED = 0.0015
 _MAX_SHIFT = 0.035
+_MAX_SKEW = 0.024
 _FIRST, _MORE = 8, 60
 _HEART = 0.7
 
@@ -106,13 +107,16 @@ def _evaluate(
     at = np.argwhere(fits)
     free = _fingers_free(pads[fits], mid[fits], reach, res)
     at, width, mid = at[free], width[fits][free], mid[fits][free]
+    skew = _skew(filled[at[:, 0], at[:, 1], at[:, 2]], reach)
+    square = skew <= _MAX_SKEW
+    at, width, mid, skew = at[square], width[square], mid[square], skew[square]
     k, depth, yaw = at.T
     centre = view.centres(cells)
     away = _away(view, own, cells, point)
     score = (
         -16 * away[k]
         - 6 * width
-        - 25 * _skew(filled[k, depth, yaw], reach, res)
+        - 25 * skew
         + 15 * (tops[k] - tips[k, depth])
         - 8 * np.abs(mid)
     )
@@ -151,12 +155,22 @@ def _lines(res: float) -> tuple[int, Index]:
     return reach, np.rint(points / res).astype(np.int64).reshape(-1, 2)
 
 
-def _skew(filled: NDArray[np.bool_], reach: int, res: float) -> Array:
-    """How far the contact faces are from square to the closing axis, m, for [N, line, sample]."""
-    low, high = _run_through(filled[:, [0, -1]], reach)
-    skew = (np.abs(low[:, 0] - low[:, 1]) + np.abs(high[:, 0] - high[:, 1])) * res
-    both = filled[:, 0, reach] & filled[:, -1, reach]
-    return np.where(both, np.minimum(skew, 0.04), 0.012)
+def _skew(filled: NDArray[np.bool_], reach: int) -> Array:
+    """How far the contact faces are from square to the closing axis, m, for [N, line, sample].
+
+    The shift of both faces from one outer line to the other (20 mm); from the middle line, doubled,
+    where the object ends before one of them: so corners of boxes, whose faces run apart, stand out.
+    """
+    low, high = _run_through(filled, reach)
+    there = filled[..., reach]
+
+    def shift(a: int, b: int) -> Array:
+        both: Array = np.abs(low[:, a] - low[:, b]) + np.abs(high[:, a] - high[:, b])
+        return both * RESOLUTION
+
+    one = 2 * np.where(there[:, 0], shift(0, 1), shift(1, 2))
+    one = np.where(there[:, 0] | there[:, 2], one, 0.012)
+    return np.where(there[:, 0] & there[:, 2], shift(0, 2), one)
 
 
 def _local_top(view: HeightMap, own: NDArray[np.bool_], cells: Index) -> Array:

@@ -121,13 +121,12 @@ def test_resuming_a_finished_run_runs_nothing_and_more_episodes_only_the_new_one
     assert done.results.digests["outcomes"] == shown.results.digests["outcomes"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path, workers):
-    arguments = [*PLAIN, "floors=[random]", "episodes=5", f"out={tmp_path}", f"workers={workers}"]
+def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path):
+    arguments = [*PLAIN, "floors=[random]", "episodes=4", f"out={tmp_path}", "workers=2"]
     command = [sys.executable, "-m", "refergym.rollouts.cli", "evaluate", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     path = tmp_path / "episodes.jsonl"
-    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 3)
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 2)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert process.poll() is None, "it ended before it was killed"
     os.kill(process.pid, signal.SIGKILL)
@@ -141,7 +140,7 @@ def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path, workers):
     done = module.evaluate([*arguments, "workers=0", "resume=true"])
     assert path.read_bytes().splitlines()[: len(kept)] == kept
     episodes = read_episodes(path)
-    assert len({e.key for e in episodes}) == len(episodes) == 10
+    assert len({e.key for e in episodes}) == len(episodes) == 8
     outcomes = {e.key: e.outcome for e in done.episodes}
     assert outcomes.items() >= {e.key: e.outcome for e in shown.episodes}.items()
 

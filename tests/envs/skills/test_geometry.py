@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from refergym.assets import poses
+from refergym.envs.geometry import heightmap, supports
+from refergym.envs.types import ID_ROBOT, ID_SUPPORT
+
+
+def test_a_ray_down_on_a_box_stops_at_its_top(caster, scene) -> None:
+    spec, state = scene(("FoodBox_002", 0.5, 0.1, 0.0, 0.4))
+    height = caster.pack["FoodBox_002"].size[2]
+    t, ids = caster.cast(spec, state, np.array([[0.5, 0.1, 1.0]]), np.array([[0, 0, -1.0]]))
+    assert ids.tolist() == [0]
+    assert t[0] == pytest.approx(1 - height, abs=2e-3)
+
+
+def test_rays_name_table_floor_robot_and_nothing(caster, scene) -> None:
+    spec, state = scene()
+    origins = np.array([[0.5, 0, 1.0], [1.5, 0, 1.0], [0, 0, 1.0], [0.5, 0, 1.0]])
+    down, up = [0, 0, -1.0], [0, 0, 1.0]
+    t, ids = caster.cast(spec, state, origins, np.array([down, down, down, up]))
+    assert ids.tolist() == [ID_SUPPORT, ID_SUPPORT - 1, ID_ROBOT, -1]
+    assert t[0] == pytest.approx(1.0)
+    assert t[1] == pytest.approx(1.75)
+    assert t[3] == np.inf
+
+
+def test_depth_at_a_pixel_is_along_the_optical_axis(caster, scene) -> None:
+    spec, state = scene()
+    x, y = 40, 50
+    depth = caster.depth_at(spec, state, x, y)
+    cam = spec.camera
+    m = poses.matrix(poses.as_row(cam.pose))
+    ray = np.array([(x + 0.5 - cam.cx) / cam.fx, (y + 0.5 - cam.cy) / cam.fy, 1.0])
+    assert (m[:3, :3] @ ray * depth + m[:3, 3])[2] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.3, 2.0])
+def test_a_height_map_shows_a_thing_where_it_is(caster, scene, yaw) -> None:
+    spec, state = scene(("FoodBox_001", 0.5, 0.1, 0.0, yaw))
+    view = heightmap.overhead(caster, spec, state, np.array([0.3, -0.1]), np.array([0.7, 0.3]))
+    cells = np.argwhere(view.ids == 0)
+    np.testing.assert_allclose(view.centres(cells).mean(axis=0), [0.5, 0.1], atol=0.003)
+    info = caster.pack["FoodBox_001"]
+    area = len(cells) * heightmap.RESOLUTION**2
+    assert area == pytest.approx(info.size[0] * info.size[1], rel=0.06)
+    assert view.heights.max() == pytest.approx(info.size[2], abs=2e-3)
+    assert (view.heights[view.ids == ID_SUPPORT] == 0.0).all()
+
+
+def test_a_height_map_equals_single_rays(caster, scene) -> None:
+    spec, state = scene(("Cup_001", 0.5, 0.1, 0.0, 0.7), ("Bowl_001", 0.6, -0.1, 0.0, 0.0))
+    view = heightmap.overhead(
+        caster, spec, state, np.array([0.4, 0.0]), np.array([0.6, 0.2]), align=np.array([0.5, 0.1])
+    )
+    cells = np.argwhere(view.ids == 0)[::7]
+    origins = np.column_stack([view.centres(cells), np.full(len(cells), 1.0)])
+    t, ids = caster.cast(spec, state, origins, np.tile([0, 0, -1.0], (len(cells), 1)), robot=False)
+    assert (ids == 0).all()
+    np.testing.assert_allclose(view.heights[tuple(cells.T)], 1 - t, atol=1e-4)
+
+
+def test_rises_above_looks_along_the_turned_rectangle(caster, scene) -> None:
+    spec, state = scene(("FoodBox_002", 0.5, 0.0, 0.0, 0.0))
+    view = heightmap.overhead(caster, spec, state, np.array([0.3, -0.2]), np.array([0.7, 0.2]))
+    along, across = np.linspace(0, 0.18, 20), np.linspace(-0.01, 0.01, 5)
+    towards, away = np.array([1.0, 0.0]), np.array([-1.0, 0.0])
+    xy = np.array([0.35, 0.0])
+    assert view.rises_above(xy, towards, along, across, 0.05)
+    assert not view.rises_above(xy, towards, along, across, 0.5)
+    assert not view.rises_above(xy, away, along[:5], across, 0.05)
+
+
+def test_what_stands_in_a_bowl_rests_on_it_and_what_stands_beside_does_not(caster, scene) -> None:
+    bowl, alone = scene(("Bowl_000", 0.5, 0.0, 0.0, 0.0))
+    t, _ = caster.cast(bowl, alone, np.array([[0.5, 0.0, 1.0]]), np.array([[0, 0, -1.0]]))
+    spec, state = scene(
+        ("Bowl_000", 0.5, 0.0, 0.0, 0.0),
+        ("Apple_001", 0.5, 0.0, 1 - t[0] + 0.002, 0.0),
+        ("Apple_002", 0.7, 0.2, 0.0, 0.0),
+    )
+    assert supports.resting_on(caster, spec, state, 0) == [1]
+    assert supports.resting_on(caster, spec, state, 1) == []
+
+
+def test_towers_are_followed_to_their_top(caster, scene) -> None:
+    book = caster.pack["Book_000"].size[2]
+    spec, state = scene(
+        ("Book_000", 0.5, 0.0, 0.0, 0.0),
+        ("Book_000", 0.5, 0.0, book, 0.1),
+        ("Apple_001", 0.5, 0.0, 2 * book, 0.0),
+    )
+    assert sorted(supports.resting_on(caster, spec, state, 0)) == [1, 2]
