@@ -3,7 +3,7 @@ VENV ?= .venv
 EXTRAS ?=
 JOBS ?= 2
 OUT ?= runs/$(shell date +%Y%m%d-%H%M%S)
-EPISODES ?= 5
+EPISODES ?= 8
 
 # An environment is as good as what it was made from: the stamp's name holds a checksum of that.
 KEY := $(shell { pwd; cat pyproject.toml constraints.txt .ci/environment; } | cksum | cut -d' ' -f1)

@@ -146,7 +146,7 @@ class SceneSpec(Record, frozen=True, kw_only=True):
     camera: CameraSpec
     sensor: SensorSpec = SensorSpec()
     robot: RobotSpec = RobotSpec()
-    settled: dict[str, tuple[Pose, ...]] = {}
+    settled: dict[str, tuple[Pose, ...]] = msgspec.field(default_factory=dict)
     """per backend kind: the objects' poses at rest, in the order of `objects`; reset uses them"""
 
     @property

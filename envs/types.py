@@ -4,9 +4,8 @@ Frames are named by suffix: `_w` world, `_c` camera (OpenCV), `_uv` normalised i
 """
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,14 +187,3 @@ class Verdict:
     "place", "unstable"..."""
     measures: dict[str, float] = field(default_factory=dict)
     """what was measured, e.g. {"distance_m": 0.012}"""
-
-
-class BackendFactory(Protocol):
-    """Makes a backend; configs name one by `_target_`."""
-
-    def __call__(self, **kwargs: Any) -> Backend:  # noqa: ANN401
-        """Make a backend."""
-        ...
-
-
-Poses = Sequence[Pose]

@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 Aim = Literal["truth", "off_centre", "random", "ungraspable", "blocked"]
 AIMS: tuple[Aim, ...] = ("truth", "off_centre", "random", "ungraspable", "blocked")
 Point = tuple[float, float]
+_SEARCH, _STRIDE = 50, 100_000
+_HOPELESS = 0.2
+"""grasp rate below which an object counts as one that the gripper can't lift"""
 
 
 class Settings(Record, frozen=True, kw_only=True):
@@ -146,18 +149,20 @@ def lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def _env(backend: str, *overrides: str) -> ReferEnv:
-    return compose_env(["task=pick_place", f"backend={backend}", "max_steps=2", *overrides])
+    env: ReferEnv = compose_env(
+        ["task=pick_place", f"backend={backend}", "max_steps=2", *overrides]
+    )
+    return env
 
 
 def _trial(envs: Sequence[ReferEnv], aim: Aim, seed: int, index: int) -> Trial:
-    start: Start | None = None
-    for attempt in range(50):
-        envs[0].reset(seed=seed, options={"index": index + 100_000 * attempt})
+    for attempt in range(_SEARCH):
+        envs[0].reset(seed=seed, options={"index": index + _STRIDE * attempt})
         start = envs[0].start
-        if aim != "ungraspable" or _rate(start) < 0.2:
+        if start is not None and (aim != "ungraspable" or _rate(start) < _HOPELESS):
             break
-    if start is None:
-        raise AssertionError("reset always leaves a start")
+    else:
+        raise ConfigError(f"none of {_SEARCH} starts asks for something that can't be lifted")
     both = with_backend(start, envs[1].backend)
     outcomes = [_play(env, both, aim, seed, index) for env in envs]
     success, events, details = zip(*outcomes, strict=True)

@@ -1,7 +1,8 @@
 """`refergym evaluate`: run policies on episodes, judge, write results, pictures and videos."""
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,11 +104,13 @@ def evaluate(
         done = total - len(jobs)
         tell = on_progress or _say_nothing
         tell(None, done, total)
-        for episode in _episodes(plan, settings, jobs):
-            writer.write(episode)
-            finished[episode.key] = episode
-            done += 1
-            tell(episode, done, total)
+        # closed at once when stopped, so that no worker outlives the run
+        with contextlib.closing(_episodes(plan, settings, jobs)) as running:
+            for episode in running:
+                writer.write(episode)
+                finished[episode.key] = episode
+                done += 1
+                tell(episode, done, total)
         episodes = _in_order(plan, finished.values())
         results = _write_results(folder, plan, info, episodes)
         return Evaluation(folder=folder, results=results, episodes=tuple(episodes))
@@ -219,7 +222,7 @@ def _jobs(
     return jobs
 
 
-def _episodes(plan: Plan, settings: Settings, jobs: list[Job]) -> Iterator[Episode]:
+def _episodes(plan: Plan, settings: Settings, jobs: list[Job]) -> Generator[Episode]:
     if settings.workers and jobs:
         yield from Pool(plan, settings.workers, settings.timeout_s).run(jobs)
         return

@@ -1,7 +1,7 @@
 """Franka Panda: forward kinematics, and closed-form inverse kinematics of a downward gripper.
 
-Joint origins are those of the URDF in `panda/` (franka_description). With joints 3 and 5 at zero
-the arm moves in one vertical plane through its base, and a downward gripper leaves a two-link problem
+Joint origins are those of the URDF in `panda/` (franka_description). With joints 3 and 5 at zero,
+the arm moves in one vertical plane through its base, and a downward gripper is a two-link problem
 with one answer inside the joint limits: no null space, no iteration, no seed. Every answer is
 checked against the forward kinematics.
 """

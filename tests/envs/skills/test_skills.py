@@ -53,7 +53,7 @@ def test_the_fingers_and_the_palm_stay_clear_of_everything(caster, scene) -> Non
 
 def test_postures_come_straight_down_and_within_limits(caster, scene) -> None:
     spec, state = scene(("Cup_001", 0.55, 0.1, 0.0, 0.3))
-    plan = pick.plan(caster, spec, state, top(caster, "Cup_001", 0.55, 0.1) + [0.05, 0, -0.01])
+    plan = pick.plan(caster, spec, state, top(caster, "Cup_001", 0.6, 0.1))
     assert isinstance(plan, PickPlan)
     way = [plan.above, *plan.down]
     points = np.array([ways.tcp(spec, q)[:3, 3] for q in way])
