@@ -22,7 +22,7 @@ from refergym.assets import records
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
-from refergym.envs import compose_env
+from refergym.envs import make_env
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.starts import Start, with_backend
 from refergym.envs.task_spec import PointAreaGoal
@@ -148,11 +148,8 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def _env(backend: str, *overrides: str) -> ReferEnv:
-    env: ReferEnv = compose_env(
-        ["task=pick_place", f"backend={backend}", "max_steps=2", *overrides]
-    )
-    return env
+def _env(backend: str, override: str) -> ReferEnv:
+    return make_env("pick_place", backend, overrides=["max_steps=2", override])
 
 
 def _trial(envs: Sequence[ReferEnv], aim: Aim, seed: int, index: int) -> Trial:

@@ -11,14 +11,14 @@ from collections import Counter
 
 import numpy as np
 
-from refergym.envs import compose_env
+from refergym.envs import make_env
 from refergym.envs.types import Event
 from refergym.rollouts.statistics import jeffreys
 
 
 def row(name: str, override: str, episodes: int, seed: int) -> None:
     """Play the episodes and print one row."""
-    env = compose_env(["task=pick_place", "backend=bullet", "max_steps=2", override])
+    env = make_env("pick_place", "bullet", overrides=["max_steps=2", override])
     picked = placed = 0
     failures: Counter[str] = Counter()
     for index in range(episodes):
@@ -39,7 +39,8 @@ def row(name: str, override: str, episodes: int, seed: int) -> None:
             task, scene = env.start.task, env.start.scene
             asset = scene.objects[scene.index(task.goal.object)].asset
             failures[f"{events[-1].name.lower()} ({task.goal.relation})"] += 1
-            print(f"  {index}: {asset} {task.goal.relation} {[e.name for e in events]} {info['detail']}")
+            named = [e.name.lower() for e in events]
+            print(f"  {index}: {asset} {task.goal.relation} {named} {info['detail']}")
     env.close()
     for what, n in (("picks", picked), ("picks and places", placed)):
         low, high = jeffreys(n, episodes)

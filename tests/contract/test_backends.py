@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import graspable, resident_mb, settled, top_of
+from contract_parts import graspable, resident_mb, settled, top_of
 
 from refergym.assets import poses
 from refergym.assets.errors import SpecError
