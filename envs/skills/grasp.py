@@ -63,18 +63,25 @@ def candidates(
     cells = np.argwhere(own)
     if len(cells) == 0:
         return
-    away = _away(view, own, cells, point)
-    nearest = cells[np.argsort(away, kind="stable")]
-    first = np.vstack([_closest(view, cells, point), nearest[:: max(1, len(nearest) // _FIRST)]])
-    yield from _ranked(view, own, first, point, ground)
-    more = nearest[:: max(1, len(nearest) // _MORE)]
-    yield from _ranked(view, own, more, point, ground)
+    centres = view.centres(cells)
+    to_point = np.sqrt(((centres - point[:2]) ** 2).sum(axis=1))
+    to_heart = np.sqrt(((centres - centres.mean(axis=0)) ** 2).sum(axis=1))
+    # off its middle an object turns in the fingers; the point says which side of it is meant
+    away = _HEART * to_heart + (1 - _HEART) * to_point
+    order = np.argsort(away, kind="stable")
+    surface = np.where(own, view.heights, -np.inf)
+    closest = int(to_point.argmin())
+    for chosen in (
+        np.concatenate([[closest], order[:: max(1, len(order) // _FIRST)]]),
+        order[:: max(1, len(order) // _MORE)],
+    ):
+        yield from _ranked(view, surface, cells[chosen], away[chosen], ground)
 
 
 def _ranked(
-    view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array, ground: float
+    view: HeightMap, surface: Array, cells: Index, away: Array, ground: float
 ) -> Iterator[Grasp]:
-    batch = _evaluate(view, own, cells, point, ground)
+    batch = _evaluate(view, surface, cells, away, ground)
     for k in np.argsort(-batch.score, kind="stable"):
         yaw = float(batch.yaw[k])
         axis = np.array([math.cos(yaw), math.sin(yaw)])
@@ -87,16 +94,16 @@ def _ranked(
         )
 
 
-def _evaluate(
-    view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array, ground: float
-) -> _Batch:
+def _evaluate(view: HeightMap, surface: Array, cells: Index, away: Array, ground: float) -> _Batch:
     res = RESOLUTION
     reach, steps = _lines(res)
     # own cells lie CLEARANCE inside the map, so no line leaves it and flat indices do
     ny = view.heights.shape[1]
-    flat = (cells[:, 0] * ny + cells[:, 1])[:, None] + (steps[:, 0] * ny + steps[:, 1])[None]
-    heights = view.heights.ravel()[flat].reshape(len(cells), 1, YAWS, len(_LINES), -1)
-    tops = _local_top(view, own, cells)
+    middle = (cells[:, 0] * ny + cells[:, 1])[:, None]
+    heights = view.heights.ravel()[middle + (steps @ (ny, 1))[None]].reshape(
+        len(cells), 1, YAWS, len(_LINES), -1
+    )
+    tops = surface.ravel()[middle + _disc(ny)].max(axis=1)
     tips = np.maximum(tops[:, None] - np.array(DEPTHS)[None, :], ground + _TIP_GROUND)  # [K, depth]
     filled = heights > tips[:, :, None, None, None] + _FILLED  # [K, depth, yaw, line, sample]
     pads = filled.any(axis=3)
@@ -112,36 +119,12 @@ def _evaluate(
     at, width, mid, skew = at[square], width[square], mid[square], skew[square]
     k, depth, yaw = at.T
     centre = view.centres(cells)
-    away = _away(view, own, cells, point)
     score = (
-        -16 * away[k]
-        - 6 * width
-        - 25 * skew
-        + 15 * (tops[k] - tips[k, depth])
-        - 8 * np.abs(mid)
+        -16 * away[k] - 6 * width - 25 * skew + 15 * (tops[k] - tips[k, depth]) - 8 * np.abs(mid)
     )
     return _Batch(
         centre=centre[k], score=score, yaw=_YAWS[yaw], mid=mid, width=width, tip=tips[k, depth]
     )
-
-
-def _away(view: HeightMap, own: NDArray[np.bool_], cells: Index, point: Array) -> Array:
-    """Distance [K] m that a grasp had better keep small: to the object's middle, and to the point.
-
-    Off its middle an object turns in the fingers; the point says which side of it is meant.
-    """
-    centres = view.centres(cells)
-    heart = view.centres(np.argwhere(own)).mean(axis=0)
-    to_heart = np.sqrt(((centres - heart) ** 2).sum(axis=1))
-    to_point = np.sqrt(((centres - point[:2]) ** 2).sum(axis=1))
-    away: Array = _HEART * to_heart + (1 - _HEART) * to_point
-    return away
-
-
-def _closest(view: HeightMap, cells: Index, point: Array) -> Index:
-    off = view.centres(cells) - point[:2]
-    closest: Index = cells[np.argmin((off**2).sum(axis=1))]
-    return closest
 
 
 @lru_cache(maxsize=4)
@@ -153,6 +136,13 @@ def _lines(res: float) -> tuple[int, Index]:
     across = np.stack([-axis[..., 1], axis[..., 0]], axis=-1)
     points = across * _LINES[None, :, None, None] + axis * along[None, None, :, None]
     return reach, np.rint(points / res).astype(np.int64).reshape(-1, 2)
+
+
+@lru_cache(maxsize=256)
+def _disc(ny: int) -> Index:
+    """Flat offsets of the cells within a pad's width, for a map of ny columns."""
+    span = np.arange(-math.ceil(0.012 / RESOLUTION), math.ceil(0.012 / RESOLUTION) + 1)
+    return (span[:, None] * ny + span[None, :]).ravel()
 
 
 def _skew(filled: NDArray[np.bool_], reach: int) -> Array:
@@ -173,22 +163,15 @@ def _skew(filled: NDArray[np.bool_], reach: int) -> Array:
     return np.where(there[:, 0] & there[:, 2], shift(0, 2), one)
 
 
-def _local_top(view: HeightMap, own: NDArray[np.bool_], cells: Index) -> Array:
-    """Highest own surface within a pad's width of each cell [K]."""
-    reach = math.ceil(0.012 / RESOLUTION)
-    padded = np.pad(np.where(own, view.heights, -np.inf), reach, constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
-    tops: Array = windows[cells[:, 0], cells[:, 1]].max(axis=(1, 2))
-    return tops
-
-
 def _run_through(filled: NDArray[np.bool_], middle: int) -> tuple[Array, Array]:
-    """First and last sample (relative to the middle) of the filled run through the middle."""
+    """First and last sample (relative to the middle) of the filled run through the middle.
+
+    A run that reaches the end of the samples ends there; it is too wide to matter.
+    """
     right = ~filled[..., middle:]
     left = ~filled[..., middle::-1]
-    high = np.where(right.any(axis=-1), right.argmax(axis=-1) - 1, middle)
-    low = np.where(left.any(axis=-1), left.argmax(axis=-1) - 1, middle)
-    return -low.astype(np.float64), high.astype(np.float64)
+    right[..., -1] = left[..., -1] = True
+    return 1.0 - left.argmax(axis=-1), right.argmax(axis=-1) - 1.0
 
 
 def _fingers_free(pads: NDArray[np.bool_], mid: Array, reach: int, res: float) -> NDArray[np.bool_]:

@@ -76,7 +76,7 @@ def test_reset_is_bitwise_repeatable_across_processes(
         "import json, sys\n"
         "import numpy as np\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from conftest import settled\n"
+        "from contract_parts import BACKENDS, settled\n"
         "from refergym.assets.spec import load_scene\n"
         "spec = load_scene(open(sys.argv[1], 'rb').read())\n"
         "backend = BACKENDS[sys.argv[2]]()\n"
