@@ -1,9 +1,19 @@
-"""What all backends share: the caster, and refusing use before reset or after close."""
+"""What all backends share: planning on the caster, and refusing use before reset or after close."""
+
+import numpy as np
+from numpy.typing import NDArray
 
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.errors import BackendError, ClosedError
 from refergym.envs.geometry.caster import Caster
+from refergym.envs.skills import pick as picking
+from refergym.envs.skills import place as placing
+from refergym.envs.skills.pick import PickPlan
+from refergym.envs.skills.place import PlacePlan
+from refergym.envs.types import SkillResult, State
+
+Array = NDArray[np.float64]
 
 
 class BackendBase:
@@ -17,6 +27,8 @@ class BackendBase:
         self._caster = Caster(self._pack)
         self._spec: SceneSpec | None = None
         self._closed = False
+        self.hand_yaw = 0.0
+        """rad, world: the closing axis at the last grasp"""
 
     @property
     def spec(self) -> SceneSpec:
@@ -35,10 +47,17 @@ class BackendBase:
         if self._closed:
             raise ClosedError(f"backend {self.kind!r} was closed; make a new one")
 
-    def _check_held(self, held: int) -> None:
-        if held < 0:
-            raise BackendError("place needs something in the gripper; call pick first")
-
-    def _check_free(self, held: int) -> None:
-        if held >= 0:
+    def _plan_pick(self, before: State, point_w: Array) -> PickPlan | SkillResult:
+        if before.held >= 0:
             raise BackendError("pick needs an empty gripper; call place first")
+        return picking.plan(self._caster, self.spec, before, np.asarray(point_w, np.float64))
+
+    def _plan_place(
+        self, before: State, point_w: Array, yaw: float | None
+    ) -> PlacePlan | SkillResult:
+        if before.held < 0:
+            raise BackendError("place needs something in the gripper; call pick first")
+        point = np.asarray(point_w, np.float64)
+        return placing.plan(
+            self._caster, self.spec, before, point, hand_yaw=self.hand_yaw, turn=yaw or 0.0
+        )

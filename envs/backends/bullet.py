@@ -40,10 +40,7 @@ class BulletBackend(BackendBase):
         super().__init__(pack)
         self._magic = grasp == "magic"
         self._world: BulletWorld | None = None
-        self.hand_yaw = 0.0
-        """rad, world: the closing axis at the last grasp"""
         self._constraint = -1
-        self._carried: list[int] = []
 
     @property
     def world(self) -> BulletWorld:
@@ -73,7 +70,7 @@ class BulletBackend(BackendBase):
         """See the Protocol."""
         self.world.build(spec, spec.poses(self.kind))
         self._spec = spec
-        self._constraint, self._carried = -1, []
+        self._constraint = -1
 
     def state(self) -> State:
         """See the Protocol."""
@@ -83,8 +80,7 @@ class BulletBackend(BackendBase):
     def pick(self, point_w: Array) -> SkillResult:
         """See the Protocol."""
         spec, before = self.spec, self.world.state()
-        self._check_free(before.held)
-        plan = picking.plan(self._caster, spec, before, np.asarray(point_w, np.float64))
+        plan = self._plan_pick(before, point_w)
         if isinstance(plan, SkillResult):
             return plan
         if self._magic:
@@ -99,15 +95,7 @@ class BulletBackend(BackendBase):
     def place(self, point_w: Array, yaw: float | None = None) -> SkillResult:
         """See the Protocol."""
         spec, before = self.spec, self.world.state()
-        self._check_held(before.held)
-        plan = placing.plan(
-            self._caster,
-            spec,
-            before,
-            np.asarray(point_w, np.float64),
-            hand_yaw=self.hand_yaw,
-            turn=yaw or 0.0,
-        )
+        plan = self._plan_place(before, point_w, yaw)
         if isinstance(plan, SkillResult):
             return plan
         if self._magic:
@@ -131,8 +119,8 @@ class BulletBackend(BackendBase):
             return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="too heavy")
         grasped = ways.tcp(spec, plan.down[-1])
         parked = ways.tcp(spec, np.array(spec.robot.parked))
-        self._carried = supports.resting_on(self._caster, spec, before, plan.object)
-        carry(world, before, [plan.object, *self._carried], parked @ np.linalg.inv(grasped))
+        riders = supports.resting_on(self._caster, spec, before, plan.object)
+        carry(world, before, [plan.object, *riders], parked @ np.linalg.inv(grasped))
         self._constraint = world.attach(plan.object)
         world.held = plan.object
         world.rest(0.5)
@@ -141,10 +129,10 @@ class BulletBackend(BackendBase):
     def _place_magic(self, plan: placing.PlacePlan, before: State) -> SkillResult:
         world = self.world
         world.detach(self._constraint)
-        carried = supports.resting_on(self._caster, self.spec, before, before.held)
+        riders = supports.resting_on(self._caster, self.spec, before, before.held)
         lifted = plan.pose + np.array([0, 0, placing.GAP, 0, 0, 0, 0])
         motion = poses.matrix(lifted) @ np.linalg.inv(poses.matrix(before.objects[before.held]))
-        carry(world, before, [before.held, *carried], motion)
+        carry(world, before, [before.held, *riders], motion)
         world.held = -1
         world.rest(execute.REST_SECONDS)
         return execute.judge_rest(*world.box(before.held), plan, before.held)

@@ -13,8 +13,6 @@ from refergym.assets.robots import kinematics
 from refergym.assets.spec import Pose, SceneSpec
 from refergym.envs.backends.base import BackendBase
 from refergym.envs.geometry import heightmap, supports
-from refergym.envs.skills import pick as picking
-from refergym.envs.skills import place as placing
 from refergym.envs.skills import ways
 from refergym.envs.types import Event, SkillResult, State
 
@@ -35,7 +33,6 @@ class KinematicBackend(BackendBase):
         self._objects = np.zeros((0, 7))
         self._joints = np.zeros(9)
         self._held = -1
-        self._hand_yaw = 0.0
 
     def settle(self, spec: SceneSpec) -> tuple[Pose, ...]:
         """See the Protocol. Composed poses rest by geometry already."""
@@ -58,8 +55,7 @@ class KinematicBackend(BackendBase):
     def pick(self, point_w: Array) -> SkillResult:
         """See the Protocol."""
         spec, before = self.spec, self.state()
-        self._check_free(before.held)
-        plan = picking.plan(self._caster, spec, before, np.asarray(point_w, np.float64))
+        plan = self._plan_pick(before, point_w)
         if isinstance(plan, SkillResult):
             return plan
         thing = spec.objects[plan.object]
@@ -72,22 +68,14 @@ class KinematicBackend(BackendBase):
         motion = ways.tcp(spec, parked) @ np.linalg.inv(ways.tcp(spec, plan.down[-1]))
         self._carry(before, plan.object, motion)
         self._held = plan.object
-        self._hand_yaw = ways.closing_yaw(spec, plan.down[-1])
+        self.hand_yaw = ways.closing_yaw(spec, plan.down[-1])
         self._joints[7:] = plan.grasp.width / 2
         return SkillResult(event=Event.PICKED, object=plan.object)
 
     def place(self, point_w: Array, yaw: float | None = None) -> SkillResult:
         """See the Protocol."""
-        spec, before = self.spec, self.state()
-        self._check_held(before.held)
-        plan = placing.plan(
-            self._caster,
-            spec,
-            before,
-            np.asarray(point_w, np.float64),
-            hand_yaw=self._hand_yaw,
-            turn=yaw or 0.0,
-        )
+        before = self.state()
+        plan = self._plan_place(before, point_w, yaw)
         if isinstance(plan, SkillResult):
             return plan
         held = before.held
