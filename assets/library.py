@@ -97,12 +97,19 @@ class AssetInfo(Record, frozen=True, kw_only=True):
 
         0 if it was never tried, or the scale lies more than 5 % outside what was tried.
         """
+        return min((g.successes / g.tries for g in self._tried(scale)), default=0.0)
+
+    def place_rate(self, scale: float) -> float:
+        """Measured share of tries after which it also stood where it was put down; as above."""
+        return min((g.placed / g.tries for g in self._tried(scale)), default=0.0)
+
+    def _tried(self, scale: float) -> list[GraspRecord]:
         tried = sorted(self.grasps, key=lambda g: g.scale)
         if not tried or not 0.95 * tried[0].scale <= scale <= 1.05 * tried[-1].scale:
-            return 0.0
+            return []
         below = [g for g in tried if g.scale <= scale + 1e-9][-1:] or tried[:1]
         above = [g for g in tried if g.scale >= scale - 1e-9][:1] or tried[-1:]
-        return min(g.successes / g.tries for g in (*below, *above))
+        return [*below, *above]
 
 
 class TextureInfo(Record, frozen=True, kw_only=True):

@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 Aim = Literal["truth", "off_centre", "random", "ungraspable", "blocked"]
 AIMS: tuple[Aim, ...] = ("truth", "off_centre", "random", "ungraspable", "blocked")
 Point = tuple[float, float]
+ANY_TARGET = ("task.min_grasp_rate=null", "task.min_place_rate=null", "task.rehearsed=false")
+"""overrides that also ask for what the arm can't do"""
 _SEARCH, _STRIDE = 50, 100_000
 _HOPELESS = 0.2
 """grasp rate below which an object counts as one that the gripper can't lift"""
@@ -93,8 +95,8 @@ def study(
         seed: of the starts and the points.
         progress: whether to draw a bar.
     """
-    liftable = [_env(b, "task.min_grasp_rate=0.8") for b in backends]
-    anything = [_env(b, "task.min_grasp_rate=null") for b in backends]
+    liftable = [_env(b) for b in backends]
+    anything = [_env(b, *ANY_TARGET) for b in backends]
     trials = []
     try:
         for i in track(indices, disable=not progress):
@@ -148,8 +150,8 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def _env(backend: str, override: str) -> ReferEnv:
-    return make_env("pick_place", backend, overrides=["max_steps=2", override])
+def _env(backend: str, *overrides: str) -> ReferEnv:
+    return make_env("pick_place", backend, overrides=["max_steps=2", *overrides])
 
 
 def _trial(envs: Sequence[ReferEnv], aim: Aim, seed: int, index: int) -> Trial:

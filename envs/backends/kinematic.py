@@ -47,6 +47,12 @@ class KinematicBackend(BackendBase):
         self._joints = np.array([*spec.robot.parked, kinematics.FINGER_MAX, kinematics.FINGER_MAX])
         self._spec, self._held = spec, -1
 
+    def restore(self, spec: SceneSpec, state: State) -> None:
+        """Start from any state of a scene in which nothing is held, without settled poses."""
+        self._check_open()
+        self._objects, self._joints = state.objects.copy(), state.joints.copy()
+        self._spec, self._held = spec, -1
+
     def state(self) -> State:
         """See the Protocol."""
         _ = self.spec

@@ -1,30 +1,24 @@
 """Tasks that move something: pick it up, or put it somewhere."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import shapely
 
 from refergym.assets.composers.base import Wants
 from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
-from refergym.envs import areas
+from refergym.envs import areas, rehearsal
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import SIDES, Beside, Into, Move, Onto, Region, anchors_of
+from refergym.envs.programs import Move, anchors_of
 from refergym.envs.referents import Clarity
-from refergym.envs.task_spec import Act, Area, HoldGoal, PutGoal, TaskSpec
+from refergym.envs.task_spec import Act, HoldGoal, PutGoal, TaskSpec
 from refergym.envs.tasks.common import Describer, certify, see
 from refergym.envs.tasks.judging import judge
-from refergym.envs.tasks.point import between_goal
-from refergym.envs.types import ID_SUPPORT, Event, Frame, State, Verdict
+from refergym.envs.tasks.sites import RELATIONS, Relation, Site, SiteFinder
+from refergym.envs.types import Event, Frame, State, Verdict
 from refergym.envs.view import View
-
-Relation = Literal["onto", "into", "beside", "between"]
-RELATIONS: tuple[Relation, ...] = ("onto", "into", "beside", "between")
 
 
 class _Carry:
@@ -36,6 +30,8 @@ class _Carry:
         room: Room,
         *,
         min_grasp_rate: float | None,
+        min_place_rate: float | None,
+        rehearsed: bool,
         max_steps: int,
         pack: Pack | None,
     ) -> None:
@@ -44,6 +40,8 @@ class _Carry:
         self.clarity = clarity
         self.room = room
         self.min_grasp_rate = min_grasp_rate
+        self.min_place_rate = min_place_rate
+        self.rehearsed = rehearsed
         self.max_steps = max_steps
         self._graspable = 0 if min_grasp_rate is None else 1
         self._pack = pack
@@ -61,12 +59,24 @@ class _Carry:
             rate = thing.info.grasp_rate(thing.scale)
             if self.min_grasp_rate is not None and rate < self.min_grasp_rate:
                 words.refuse(f"grasp rate below {self.min_grasp_rate}")
+            elif (
+                self.min_place_rate is not None
+                and thing.info.place_rate(thing.scale) < self.min_place_rate
+            ):
+                words.refuse(f"place rate below {self.min_place_rate}")
             elif not self.room.holds(thing.centre):
                 words.refuse("out of reach")
             elif view.below[i] >= 0 or view.above(i):
                 words.refuse("stands in or under something")
             elif words(i) is not None:
                 yield i
+
+    def _fails(self, goal: HoldGoal | PutGoal, view: View, words: Describer) -> bool:
+        """Whether the arm could not carry the task out even at the right points."""
+        reason = rehearsal.failure(goal, view) if self.rehearsed else None
+        if reason is not None:
+            words.refuse(reason)
+        return reason is not None
 
 
 class Pick(_Carry):
@@ -80,6 +90,7 @@ class Pick(_Carry):
         room: Room,
         *,
         min_grasp_rate: float | None,
+        rehearsed: bool,
         max_steps: int,
         pack: Pack | None = None,
     ) -> None:
@@ -89,11 +100,18 @@ class Pick(_Carry):
             clarity: margins of descriptions.
             room: where the arm gets to.
             min_grasp_rate: least measured grasp rate of the target; None takes any object.
+            rehearsed: only ask what works kinematically at the right point.
             max_steps: steps until truncation.
             pack: assets; None takes the package's own.
         """
         super().__init__(
-            clarity, room, min_grasp_rate=min_grasp_rate, max_steps=max_steps, pack=pack
+            clarity,
+            room,
+            min_grasp_rate=min_grasp_rate,
+            min_place_rate=None,
+            rehearsed=rehearsed,
+            max_steps=max_steps,
+            pack=pack,
         )
         self.wants = Wants(graspable=self._graspable, duplicates=True)
 
@@ -105,13 +123,14 @@ class Pick(_Carry):
         words = Describer(view, self.clarity, rng)
         for i in self._targets(view, words):
             program = words(i)
-            if program is not None:
+            goal = HoldGoal(object=scene.objects[i].id)
+            if program is not None and not self._fails(goal, view, words):
                 return TaskSpec(
                     scene=scene.digest,
                     kind=self.kind,
                     instruction=instruct("pick", program, rng),
                     program=program,
-                    goal=HoldGoal(object=scene.objects[i].id),
+                    goal=goal,
                     subgoals=("hold",),
                     certificate=certify(
                         view,
@@ -130,17 +149,6 @@ class Pick(_Carry):
         return verdict.success or (bool(acts) and acts[-1].event == Event.PICKED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Site:
-    """A place that was found for a target."""
-
-    where: Region
-    relation: Relation
-    anchors: tuple[int, ...]
-    area: Area
-    shows: int
-
-
 class PickPlace(_Carry):
     """Pick up one object and put it onto, into, beside or between others."""
 
@@ -157,6 +165,8 @@ class PickPlace(_Carry):
         gap: float,
         upright: float | None,
         min_grasp_rate: float | None,
+        min_place_rate: float | None,
+        rehearsed: bool,
         max_steps: int,
         pack: Pack | None = None,
     ) -> None:
@@ -171,6 +181,8 @@ class PickPlace(_Carry):
             gap: m, least length left between two objects beyond what the target takes.
             upright: rad that the object may have tipped at the end; None accepts any.
             min_grasp_rate: least measured grasp rate of the target; None takes any object.
+            min_place_rate: least measured rate of also standing where it was put; None likewise.
+            rehearsed: only ask what works kinematically at the right points.
             max_steps: steps until truncation.
             pack: assets; None takes the package's own.
 
@@ -178,7 +190,13 @@ class PickPlace(_Carry):
             TaskError: if a value is out of range.
         """
         super().__init__(
-            clarity, room, min_grasp_rate=min_grasp_rate, max_steps=max_steps, pack=pack
+            clarity,
+            room,
+            min_grasp_rate=min_grasp_rate,
+            min_place_rate=min_place_rate,
+            rehearsed=rehearsed,
+            max_steps=max_steps,
+            pack=pack,
         )
         unknown = [r for r in relations if r not in RELATIONS]
         if unknown or not relations:
@@ -201,10 +219,13 @@ class PickPlace(_Carry):
         view = see(scene, state, frame, self._pack)
         words = Describer(view, self.clarity, rng)
         targets = list(self._targets(view, words))
+        finder = SiteFinder(view, words, self.room, self.strip, self.gap, self.tolerance)
         for k in rng.permutation(len(self.relations)):
             for target in targets:
-                site = self._site(view, words, rng, self.relations[k], target)
-                if site is not None:
+                site = finder.find(self.relations[k], target, rng)
+                if site is not None and not self._fails(
+                    self._goal(view, target, site), view, words
+                ):
                     return self._task(view, words, rng, target, site)
         raise words.error(self.kind)
 
@@ -218,8 +239,20 @@ class PickPlace(_Carry):
         last = acts[-1]
         return last.object == target and last.event in (Event.PLACED, Event.UNSTABLE)
 
+    def _goal(self, view: View, target: int, site: Site) -> PutGoal:
+        objects = view.scene.objects
+        return PutGoal(
+            object=objects[target].id,
+            relation=site.relation,
+            anchors=tuple(objects[a].id for a in site.anchors),
+            anchors_xy=tuple(_pair(view.thing(a).centre) for a in site.anchors),
+            area=site.area,
+            tolerance=self.tolerance,
+            upright=self.upright,
+        )
+
     def _task(
-        self, view: View, words: Describer, rng: np.random.Generator, target: int, site: _Site
+        self, view: View, words: Describer, rng: np.random.Generator, target: int, site: Site
     ) -> TaskSpec:
         scene = view.scene
         what = words(target)
@@ -232,15 +265,7 @@ class PickPlace(_Carry):
             kind=self.kind,
             instruction=instruct("move", program, rng),
             program=program,
-            goal=PutGoal(
-                object=scene.objects[target].id,
-                relation=site.relation,
-                anchors=tuple(scene.objects[a].id for a in site.anchors),
-                anchors_xy=tuple(_pair(view.thing(a).centre) for a in site.anchors),
-                area=site.area,
-                tolerance=self.tolerance,
-                upright=self.upright,
-            ),
+            goal=self._goal(view, target, site),
             subgoals=("hold", "put"),
             certificate=certify(
                 view,
@@ -252,138 +277,6 @@ class PickPlace(_Carry):
                 chance=float(view.pixels[target]) / size * shown / size,
             ),
         )
-
-    def _site(
-        self,
-        view: View,
-        words: Describer,
-        rng: np.random.Generator,
-        relation: Relation,
-        target: int,
-    ) -> _Site | None:
-        others = [i for i in range(len(view)) if i != target and view.below[i] < 0]
-        if relation == "between":
-            pairs = [(a, b) for n, a in enumerate(others) for b in others[n + 1 :]]
-            for k in rng.permutation(len(pairs)):
-                site = self._between(view, words, target, pairs[k])
-                if site is not None:
-                    return site
-            return None
-        for anchor in words.shuffled(others):
-            find = self._beside if relation == "beside" else self._inside
-            site = find(view, words, rng, relation, target, anchor)
-            if site is not None:
-                return site
-        return None
-
-    def _inside(
-        self,
-        view: View,
-        words: Describer,
-        rng: np.random.Generator,
-        relation: Relation,
-        target: int,
-        anchor: int,
-    ) -> _Site | None:
-        thing, base = view.thing(target), view.thing(anchor)
-        fits = areas.inside_fits if relation == "into" else areas.top_fits
-        if not fits(base, thing) or view.above(anchor):
-            words.refuse(f"no room {relation} the anchor")
-            return None
-        if not self.room.holds(base.centre):
-            words.refuse("the place is out of reach")
-            return None
-        select = words(anchor)
-        if select is None:
-            return None
-        make = areas.cavity_area if relation == "into" else areas.top_area
-        area = make(view, base)
-        where: Region = Into(anchor=select) if relation == "into" else Onto(anchor=select)
-        return self._checked(
-            view,
-            words,
-            target,
-            _Site(where=where, relation=relation, anchors=(anchor,), area=area, shows=anchor),
-        )
-
-    def _beside(
-        self,
-        view: View,
-        words: Describer,
-        rng: np.random.Generator,
-        relation: Relation,
-        target: int,
-        anchor: int,
-    ) -> _Site | None:
-        select = words(anchor)
-        if select is None:
-            return None
-        thing, base = view.thing(target), view.thing(anchor)
-        free = areas.free(view, thing.radius, self.room.clearance, without=[target])
-        for k in rng.permutation(len(SIDES)):
-            side = SIDES[k]
-            step = base.radius + thing.radius + self.room.clearance + 0.01
-            try:
-                sector = areas.beside(view, base, side, self.room)
-                wish = areas.ahead(view, base, side, step)
-                goal = areas.nearest_free(free.intersection(sector.buffer(-0.015)), wish, self.room)
-            except TaskError as e:
-                words.refuse(str(e))
-                continue
-            site = self._checked(
-                view,
-                words,
-                target,
-                _Site(
-                    where=Beside(anchor=select, side=side),
-                    relation="beside",
-                    anchors=(anchor,),
-                    area=areas.area_of(sector, view, goal),
-                    shows=ID_SUPPORT,
-                ),
-            )
-            if site is not None:
-                return site
-        return None
-
-    def _between(
-        self, view: View, words: Describer, target: int, pair: tuple[int, int]
-    ) -> _Site | None:
-        thing = view.thing(target)
-        found = between_goal(view, words, pair, self.strip, self.gap + 2 * thing.radius)
-        if found is None:
-            return None
-        program, strip, middle = found
-        free = areas.free(view, thing.radius, self.room.clearance, without=[target])
-        try:
-            goal = areas.nearest_free(free.intersection(strip.buffer(-0.01)), middle, self.room)
-        except TaskError as e:
-            words.refuse(str(e))
-            return None
-        return self._checked(
-            view,
-            words,
-            target,
-            _Site(
-                where=program,
-                relation="between",
-                anchors=pair,
-                area=areas.area_of(strip, view, goal),
-                shows=ID_SUPPORT,
-            ),
-        )
-
-    def _checked(self, view: View, words: Describer, target: int, site: _Site) -> _Site | None:
-        """Refuse places that can't be seen, or where the object already is."""
-        thing = view.thing(target)
-        there = shapely.Polygon(site.area.ring).covers(shapely.Point(thing.centre))
-        if there or np.hypot(*(thing.centre - site.area.goal[:2])) <= self.tolerance:
-            words.refuse("it is there already")
-            return None
-        if areas.goal_pixel(view, site.area, site.shows) is None:
-            words.refuse("the place is hidden")
-            return None
-        return site
 
 
 def _pair(xy: np.ndarray) -> tuple[float, float]:
