@@ -22,6 +22,8 @@ from refergym.envs.view import Layout, Thing, View
 
 DIFFERENT = 0.015
 """m between two points that are worth trying one after the other"""
+TALLEST_INSIDE = 2.5
+"""a thing this many times as tall as the container is deep tips out of it"""
 NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
 
@@ -112,9 +114,12 @@ def nearest_free(where: BaseGeometry, wish: Array, room: Room) -> Array:
 
 
 def inside_fits(anchor: Thing, thing: Thing) -> bool:
-    """Tell whether a thing goes into an open container."""
+    """Tell whether a thing goes into an open container, and is not so tall that it tips out."""
     cavity = anchor.info.cavity
-    return cavity is not None and thing.radius + 0.004 <= cavity.radius * anchor.scale
+    if cavity is None:
+        return False
+    narrow = thing.radius + 0.004 <= cavity.radius * anchor.scale
+    return narrow and thing.top - thing.bottom <= TALLEST_INSIDE * cavity.depth * anchor.scale
 
 
 def top_fits(anchor: Thing, thing: Thing) -> bool:

@@ -12,6 +12,7 @@ bookworm-backports into .bench/lavapipe; what that links to comes with
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -34,7 +35,7 @@ OURS = {
     for shadows in ("true", "false")
 }
 GOALS = {"on": 1.8, "off": 3.0}
-BACKPORTS = "deb http://deb.debian.org/debian bookworm-backports main\n"
+BACKPORTS = "deb {mirror} bookworm-backports main\n"
 
 
 class Worker:
@@ -165,13 +166,24 @@ def _is_debian_12() -> bool:
     return release.exists() and "bookworm" in release.read_text()
 
 
+def _mirror() -> str:
+    """The Debian mirror that this machine's apt uses."""
+    lists = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
+    found = [
+        m for p in lists if p.is_file() for m in re.findall(r"https?://\S+/debian\b", p.read_text())
+    ]
+    if not found:
+        raise SystemExit("no Debian mirror in /etc/apt: set VK_ICD_FILENAMES to a newer lavapipe")
+    return found[0]
+
+
 def _unpack_lavapipe(manifest: Path) -> None:
     """Unpack the backport beside the system's own Mesa, which stays as it is."""
     folder = manifest.parent
     lists, downloads = folder / "lists", folder / "downloads"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
     downloads.mkdir(exist_ok=True)
-    (folder / "sources.list").write_text(BACKPORTS)
+    (folder / "sources.list").write_text(BACKPORTS.format(mirror=_mirror()))
     options = [
         f"-oDir::Etc::SourceList={folder / 'sources.list'}",
         "-oDir::Etc::SourceParts=/dev/null",
