@@ -5,13 +5,14 @@ left edge at 0 and its right edge at the width, so pixel (x, y) is centred on (x
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refergym.assets.errors import SpecError
 from refergym.assets.poses import quaternion
-from refergym.assets.spec import CameraSpec, Pose
+from refergym.assets.spec import CameraSpec, Pose, Quat, Vec3
 
 Array = NDArray[np.float64]
 
@@ -140,8 +141,15 @@ def transform(matrix: Array, points: Array) -> Array:
 
 
 def pose_matrix(pose: Pose) -> Array:
-    """Return a pose as a matrix, [4, 4], from its own to its parent's frame."""
-    return pose_matrices([[*pose.position, *pose.orientation]]).reshape(4, 4)
+    """Return a pose as a matrix, [4, 4], from its own to its parent's frame (cached, read-only)."""
+    return _pose_matrix(pose.position, pose.orientation)
+
+
+@lru_cache(maxsize=1024)
+def _pose_matrix(position: Vec3, orientation: Quat) -> Array:
+    matrix = pose_matrices([[*position, *orientation]]).reshape(4, 4)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def pose_matrices(poses: ArrayLike) -> Array:

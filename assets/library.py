@@ -152,9 +152,9 @@ class VisualMesh:
 class Pack:
     """An opened pack. Files are checked against the manifest's sha256 when first read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | str) -> None:
         """Read the manifest of `folder`; raises PackError if it is missing, broken or newer."""
-        self.folder = folder
+        self.folder = folder = Path(folder)
         path = folder / "manifest.json"
         try:
             data = path.read_bytes()
@@ -171,6 +171,7 @@ class Pack:
         for i, asset in enumerate(names):
             if asset in names[:i]:
                 raise PackError(f"{path}: assets[{i}].name: {asset!r} is there twice")
+        _check_grasps(self.manifest, path)
         self.digest = hashlib.sha256(data).hexdigest()
         self._assets = {a.name: a for a in self.manifest.assets}
         self._textures = {t.name: t for t in self.manifest.textures}
@@ -232,6 +233,8 @@ class Pack:
 
     def _read(self, name: str, sha256: str) -> bytes:
         path = self.folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+            raise PackError(f"{self.folder}: {name!r} is no file name inside the pack")
         try:
             data = path.read_bytes()
         except OSError as e:
@@ -241,8 +244,19 @@ class Pack:
         return data
 
 
+def _check_grasps(manifest: Manifest, path: Path) -> None:
+    for i, asset in enumerate(manifest.assets):
+        for j, grasp in enumerate(asset.grasps):
+            where = f"{path}: assets[{i}].grasps[{j}]"
+            if grasp.tries < 1:
+                raise PackError(f"{where}.tries: expected >= 1, got {grasp.tries}")
+            if not 0 <= grasp.successes <= grasp.tries:
+                got = f"{grasp.successes} of {grasp.tries}"
+                raise PackError(f"{where}.successes: expected 0 to tries, got {got}")
+
+
 @functools.lru_cache(maxsize=8)
-def open_pack(folder: Path | None = None) -> Pack:
+def open_pack(folder: Path | str | None = None) -> Pack:
     """Open a pack once per process; None opens the one that ships with the package."""
     return Pack(folder or PACK_DIR)
 
@@ -294,11 +308,13 @@ def load_parts(data: bytes, path: Path) -> tuple[NDArray[np.float64], ...]:
                 parts.append([])
             if line.startswith("v "):
                 parts[-1].append(tuple(float(x) for x in line.split()[1:4]))
+        arrays = tuple(_frozen(np.array(p)) for p in parts if p)
     except ValueError as e:
         raise PackError(f"{path}: not a readable OBJ ({e})") from e
-    arrays = tuple(_frozen(np.array(p)) for p in parts if p)
     if not arrays or any(a.ndim != 2 or a.shape[0] < 4 or a.shape[1] != 3 for a in arrays):
         raise PackError(f"{path}: expected convex parts of at least 4 vertices each")
+    if not all(np.isfinite(a).all() for a in arrays):
+        raise PackError(f"{path}: expected finite vertices")
     return arrays
 
 

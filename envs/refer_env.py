@@ -121,15 +121,17 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             EnvError: if the options are wrong.
             TaskError: if no start can be made, or the given one does not fit this environment.
         """
-        if self._closed:
-            raise ClosedError("the environment was closed; make a new one")
+        self._check_open()
+        if not isinstance(options, Mapping | None):
+            raise EnvError(f"options: expected a dict, got {options!r:.80}")
         given = dict(options or {})
-        unknown = sorted(set(given) - set(OPTIONS))
+        unknown = sorted(set(given) - set(OPTIONS), key=str)
         if unknown:
             raise EnvError(f"options: unknown {unknown}, expected some of {list(OPTIONS)}")
+        index = _whole_number(given.get("index"))
         super().reset(seed=seed)
         self._acts = None
-        self._count(seed, given.get("index"))
+        self._count(seed, index)
         start = self._find_start(given.get("episode"))
         self.backend.reset(start.scene)
         self._state = self._first_state = self.backend.state()
@@ -172,6 +174,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         """Return the picture [H, W, 3] with the points so far drawn; None without render mode."""
         if self.render_mode is None:
             return None
+        self._check_open()
         if self._acts is None or self.start is None:
             raise EnvError("render: no picture yet; call reset() first")
         rgb = self._rgb if self.pictures else self._looker.frame(self.start.scene, self._state).rgb
@@ -188,14 +191,16 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
 
     @property
     def backend(self) -> Backend:
-        """The simulator, made when first needed."""
+        """The simulator, made when first needed; ClosedError after close()."""
+        self._check_open()
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend
 
     @property
     def renderer(self) -> Renderer:
-        """The renderer, made when first needed."""
+        """The renderer, made when first needed; ClosedError after close()."""
+        self._check_open()
         return self._looker.renderer
 
     def _count(self, seed: int | None, index: int | None) -> None:
@@ -205,7 +210,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         elif index is None:
             self._index += 1
         if index is not None:
-            self._index = int(index)
+            self._index = index
 
     def _find_start(self, given: Start | bytes | str | None) -> Start:
         if given is None:
@@ -228,6 +233,9 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
 
     def _check_start(self, start: Start) -> None:
         check_start(start)
+        if start.seed < 0 or start.index < 0:
+            got = f"{start.seed} and {start.index}"
+            raise TaskError(f"seed and index: expected >= 0, got {got}")
         if start.task.kind != self.task.kind:
             raise TaskError(f"task.kind: this environment plays {self.task.kind!r}, "
                             f"got {start.task.kind!r}")  # fmt: skip
@@ -241,9 +249,12 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         if noisy and not self.pictures:
             raise TaskError("sensor: pictures=False has no depth noise; use sensor=none")
 
-    def _check_running(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the environment was closed; make a new one")
+
+    def _check_running(self) -> None:
+        self._check_open()
         if self._acts is None:
             raise EnvError("step: no episode is running; call reset() first")
         if self._is_over:
@@ -363,6 +374,14 @@ class _Sensing:
         """Compose, then put the sensor in."""
         scene = self._composer.compose(seed, index, wants)
         return msgspec.structs.replace(scene, sensor=self._sensor)
+
+
+def _whole_number(index: object) -> int | None:
+    if index is None:
+        return None
+    if isinstance(index, bool) or not isinstance(index, int | np.integer) or index < 0:
+        raise EnvError(f"options.index: expected a whole number >= 0, got {index!r:.80}")
+    return int(index)
 
 
 def _image_size(composer: Composer) -> tuple[int, int]:

@@ -66,6 +66,7 @@ def make_env(
     """
     from refergym.envs.building import build_env
 
+    _check_list(overrides)
     chosen = {
         "scene": scene, "task": task, "backend": backend, "renderer": renderer, "sensor": sensor
     }  # fmt: skip
@@ -83,11 +84,23 @@ def compose_env(overrides: Sequence[str]) -> "DictConfig":
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    _check_list(overrides)
     with _own_hydra():
         try:
-            return compose("env", overrides=list(overrides))
-        except (HydraException, OmegaConfBaseException) as e:
+            config = compose("env", overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException, ValueError) as e:
             raise EnvError(_explain(e, overrides)) from e
+    for key in (*GROUPS, "max_steps", "pictures"):
+        if key not in config:
+            raise EnvError(f"{key}: required, but an override takes it away")
+    return config
+
+
+def _check_list(overrides: Sequence[str]) -> None:
+    # a text is a sequence of texts too: each letter would be taken for an override
+    texts = () if isinstance(overrides, str) else overrides
+    if texts is not overrides or not all(isinstance(o, str) for o in texts):
+        raise EnvError(f"overrides: expected a list as ['task.max_steps=6'], got {overrides!r}")
 
 
 @contextlib.contextmanager
@@ -120,7 +133,9 @@ def _explain(error: Exception, overrides: Sequence[str]) -> str:
     for override in overrides:
         try:
             compose("env", overrides=[*choices, override])
-        except (HydraException, OmegaConfBaseException) as e:
+        except (HydraException, OmegaConfBaseException, ValueError) as e:
+            if override in choices:
+                return f"{override!r}: {' '.join(str(e).split())}"
             key = override.partition("=")[0].lstrip("+~")
             known = _known_keys(key, compose("env", overrides=choices))
             if key.rpartition(".")[2] in known or not known:

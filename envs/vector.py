@@ -38,11 +38,11 @@ def make_vec(
     Raises:
         EnvError: if n or vectorization is out of range, or a config key is wrong.
     """
-    if n < 1:
-        raise EnvError(f"n: expected >= 1, got {n}")
+    if type(n) is not int or n < 1:
+        raise EnvError(f"n: expected a whole number >= 1, got {n!r}")
     if vectorization not in ("sync", "async"):
         raise EnvError(f"vectorization: expected 'sync' or 'async', got {vectorization!r}")
-    make = functools.partial(make_env, overrides=tuple(overrides), **kwargs)
+    make = functools.partial(make_env, overrides=overrides, **kwargs)
     mode = AutoresetMode.NEXT_STEP if autoreset else AutoresetMode.DISABLED
     if vectorization == "sync":
         return SyncVectorEnv([make] * n, autoreset_mode=mode)

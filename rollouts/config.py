@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
@@ -228,7 +229,7 @@ def _check_type(key: str, base: dict[str, Any], config: dict[str, Any]) -> None:
 def _compose(name: str, overrides: list[str]) -> DictConfig:
     try:
         return hydra_compose(name, overrides=overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as e:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as e:
         raise ConfigError(" ".join(str(e).split())) from e
 
 

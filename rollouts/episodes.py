@@ -172,11 +172,14 @@ class EpisodeWriter:
         """Open for appending, after dropping a cut last line.
 
         Raises:
-            OutputError: if another process is writing to the file.
+            OutputError: if it cannot be opened, or another process is writing to it.
             EpisodeError: if a line other than the last is damaged.
         """
         self.path = path
-        self._file = path.open("a+b")
+        try:
+            self._file = path.open("a+b")
+        except OSError as e:
+            raise OutputError(f"{path}: cannot write here: {e.strerror}") from e
         try:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -107,7 +107,8 @@ def _check_same(path: Path, info: RunInfo) -> None:
     except OutputError as e:
         raise OutputError(f"{path}: {e}") from e
     old, new = (json.loads(records.canonical_json(record)) for record in (before, info))
-    if before.config["episodes"] <= info.config["episodes"]:
+    episodes = before.config.get("episodes")
+    if isinstance(episodes, int) and episodes <= info.config["episodes"]:
         old["config"]["episodes"] = new["config"]["episodes"]
     for key, was, now in _differences(old, new):
         key = key.removeprefix("config.")

@@ -6,9 +6,10 @@ batch, on the order, or on the process.
 
 import logging
 import math
+import operator
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -176,6 +177,7 @@ class Runner:
         return []
 
     def _step(self, slot: _Slot, answer: Answer) -> None:
+        answer = _recordable(slot.job.policy, answer)
         point, reason = usable_point(answer)
         if slot.film is not None:
             slot.film.before_step(point)
@@ -247,8 +249,11 @@ def usable_point(answer: Answer) -> tuple[tuple[float, float] | None, str]:
     if raw is None:
         return None, "the answer has no point"
     try:
+        # "01" and {0: ..., 1: ...} would unpack into two numbers too
+        if isinstance(raw, str | bytes | Mapping | Set):
+            raise TypeError
         u, v = (float(x) for x in raw)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None, f"expected a point of two numbers (u, v), got {raw!r:.80}"
     if not (math.isfinite(u) and math.isfinite(v)):
         return None, f"expected finite numbers, got ({u}, {v})"
@@ -257,12 +262,40 @@ def usable_point(answer: Answer) -> tuple[tuple[float, float] | None, str]:
     return (u, v), ""
 
 
-def _check_answers(name: str, answers: Sequence[object], wanted: int) -> None:
+def _check_answers(name: str, answers: object, wanted: int) -> None:
+    if not isinstance(answers, Sequence):
+        kind = type(answers).__name__
+        raise PolicyError(f"policy {name}: expected a list of Answers, got a {kind}")
     if len(answers) != wanted:
         raise PolicyError(f"policy {name}: {len(answers)} answers to {wanted} observations")
     for answer in answers:
         if not isinstance(answer, Answer):
             raise PolicyError(f"policy {name}: expected Answers, got a {type(answer).__name__}")
+
+
+def _recordable(name: str, answer: Answer) -> Answer:
+    """Return the answer in a form that can be stored and read back.
+
+    Raises:
+        PolicyError: if its text, tokens or logprobs are none.
+    """
+    if not isinstance(answer.text, str):
+        raise PolicyError(f"policy {name}: text: expected str, got {answer.text!r:.80}")
+    try:
+        tokens = tuple(operator.index(t) for t in answer.tokens)
+    except TypeError as e:
+        raise PolicyError(f"policy {name}: tokens: expected ints, got {answer.tokens!r:.80}") from e
+    try:
+        logprobs = tuple(float(x) for x in answer.logprobs)
+    except (TypeError, ValueError) as e:
+        got = f"{answer.logprobs!r:.80}"
+        raise PolicyError(f"policy {name}: logprobs: expected floats, got {got}") from e
+    for i, x in enumerate(logprobs):
+        if not math.isfinite(x):
+            raise PolicyError(f"policy {name}: logprobs[{i}]: expected a finite number, got {x}")
+    # half of a surrogate pair, as JSON from a server may hold, has no UTF-8
+    text = answer.text.encode("utf-8", "replace").decode("utf-8")
+    return replace(answer, text=text, tokens=tokens, logprobs=logprobs)
 
 
 def _episode_id(plan: Plan, job: Job) -> EpisodeId:

@@ -67,10 +67,8 @@ class Patch:
 
     low: tuple[int, int]
     """cell of the first row and column"""
-    top: Array
-    """[nx, ny] m, highest surface; -inf beside it"""
-    belly: Array
-    """[nx, ny] m, lowest surface; inf beside it"""
+    heights: Array
+    """[nx, ny] m, highest surface (-inf beside it), or lowest (inf beside it)"""
 
 
 def bounds(caster: Caster, spec: SceneSpec, state: State, index: int) -> tuple[Array, Array]:
@@ -122,22 +120,24 @@ def overhead(
 
 def underside(caster: Caster, spec: SceneSpec, state: State, index: int) -> HeightMap:
     """Look straight up at one object: heights of its lowest surface; inf beside it."""
-    patch = patch_of(caster, spec, state, index)
+    patch = patch_of(caster, spec, state, index, down=False)
     position = state.objects[index, :3]
     origin = position[:2] + np.array(patch.low) * RESOLUTION
-    ids = np.where(np.isfinite(patch.belly), index, ID_NOTHING).astype(np.int32)
-    return HeightMap(origin=origin, heights=patch.belly + position[2], ids=ids)
+    ids = np.where(np.isfinite(patch.heights), index, ID_NOTHING).astype(np.int32)
+    return HeightMap(origin=origin, heights=patch.heights + position[2], ids=ids)
 
 
-def patch_of(caster: Caster, spec: SceneSpec, state: State, index: int) -> Patch:
-    """Return an object's patch at its present attitude (cached)."""
+def patch_of(
+    caster: Caster, spec: SceneSpec, state: State, index: int, *, down: bool = True
+) -> Patch:
+    """Return an object's patch at its present attitude (cached), seen from above or from below."""
     thing = spec.objects[index]
     turn = np.round(state.objects[index, 3:], _ATTITUDE_DIGITS) + 0.0
-    return _patch(caster, thing.asset, thing.scale, turn.tobytes())
+    return _patch(caster, thing.asset, thing.scale, turn.tobytes(), down)
 
 
-@lru_cache(maxsize=512)
-def _patch(caster: Caster, asset: str, scale: float, turn: bytes) -> Patch:
+@lru_cache(maxsize=1024)
+def _patch(caster: Caster, asset: str, scale: float, turn: bytes, down: bool) -> Patch:
     attitude = poses.canonical(np.frombuffer(turn))
     low, high = _extents(caster.pack, asset, scale, attitude.tobytes())
     i, j = (math.floor(low[k] / RESOLUTION) - 1 for k in (0, 1))
@@ -145,16 +145,14 @@ def _patch(caster: Caster, asset: str, scale: float, turn: bytes) -> Patch:
     origins = np.empty((nx * ny, 3))
     origins[:, 0] = np.repeat((i + np.arange(nx)) * RESOLUTION, ny)
     origins[:, 1] = np.tile((j + np.arange(ny)) * RESOLUTION, nx)
-    pose = np.r_[np.zeros(3), attitude]
-    looks = []
-    for sign in (-1.0, 1.0):
-        origins[:, 2] = -sign * _CEILING
-        directions = np.broadcast_to(np.array([0.0, 0.0, sign]), origins.shape)
-        t = caster.cast_object(asset, scale, pose, origins, directions)
-        look = (sign * (t - _CEILING)).reshape(nx, ny)
-        look.setflags(write=False)
-        looks.append(look)
-    return Patch(low=(i, j), top=looks[0], belly=looks[1])
+    pose = np.concatenate([np.zeros(3), attitude])
+    sign = -1.0 if down else 1.0
+    origins[:, 2] = -sign * _CEILING
+    directions = np.broadcast_to(np.array([0.0, 0.0, sign]), origins.shape)
+    t = caster.cast_object(asset, scale, pose, origins, directions)
+    heights = (sign * (t - _CEILING)).reshape(nx, ny)
+    heights.setflags(write=False)
+    return Patch(low=(i, j), heights=heights)
 
 
 @lru_cache(maxsize=4096)
@@ -187,11 +185,11 @@ def _lay(
     index: int,
 ) -> None:
     i, j = (round(float(position[k] - origin[k]) / RESOLUTION) + patch.low[k] for k in (0, 1))
-    (nx, ny), (px, py) = heights.shape, patch.top.shape
+    (nx, ny), (px, py) = heights.shape, patch.heights.shape
     a, b, c, d = max(i, 0), min(i + px, nx), max(j, 0), min(j + py, ny)
     if a >= b or c >= d:
         return
-    z = patch.top[a - i : b - i, c - j : d - j] + position[2]
+    z = patch.heights[a - i : b - i, c - j : d - j] + position[2]
     region = heights[a:b, c:d]
     higher = z > region
     region[higher] = z[higher]

@@ -47,9 +47,9 @@ def _gap(caster: Caster, spec: SceneSpec, state: State, upper: int, lower: int) 
     )
     top = np.full(belly.heights.shape, -np.inf)
     nx, ny = belly.heights.shape
-    px, py = patch.top.shape
+    px, py = patch.heights.shape
     a, b, c, d = max(-i, 0), min(px - i, nx), max(-j, 0), min(py - j, ny)
     if a < b and c < d:
-        top[a:b, c:d] = patch.top[a + i : b + i, c + j : d + j] + position[2]
+        top[a:b, c:d] = patch.heights[a + i : b + i, c + j : d + j] + position[2]
     both = np.isfinite(belly.heights) & np.isfinite(top)
     return float((belly.heights[both] - top[both]).min()) if both.any() else float("inf")

@@ -12,7 +12,7 @@ import trimesh
 
 from refergym.assets import curation, measure
 from refergym.assets.errors import PackError
-from refergym.assets.library import PACK_DIR, Pack, open_pack
+from refergym.assets.library import PACK_DIR, Pack, load_parts, open_pack
 
 PACK = open_pack()
 NAMES = tuple(a.name for a in PACK.manifest.assets)
@@ -275,3 +275,39 @@ def test_seams_of_the_texture_do_not_show_in_the_normals() -> None:
     apart = np.linalg.norm(np.diff(mesh.normals[order], axis=0), axis=1)[together]
     assert together.sum() > 50
     assert (apart < 0.02).mean() > 0.15  # 0.23; without the file's own normals 0.002
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tries": 0}, r"grasps\[0\]\.tries: expected >= 1, got 0"),
+        ({"tries": 2, "successes": 5}, r"grasps\[0\]\.successes: expected 0 to tries, got 5 of 2"),
+        ({"successes": -1}, r"grasps\[0\]\.successes: expected 0 to tries, got -1"),
+    ],
+)
+def test_impossible_grasp_counts_are_refused(
+    small_pack: Path, change: dict[str, int], message: str
+) -> None:
+    edit(small_pack, {"grasps": [{"scale": 1.0, "tries": 5, "successes": 5, **change}]}, asset=0)
+    with pytest.raises(PackError, match=rf"manifest\.json: assets\[0\]\.{message}"):
+        Pack(small_pack)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../other.glb", "a\0b"])
+def test_a_file_outside_the_pack_is_refused(small_pack: Path, name: str) -> None:
+    edit(small_pack, {"visual": name}, asset=0)
+    pack = Pack(small_pack)
+    with pytest.raises(PackError, match="no file name inside the pack"):
+        pack.mesh(pack.manifest.assets[0].name)
+
+
+@pytest.mark.parametrize(
+    "text", ["v 1 2\nv 1 2 3\nv 1 2 4\nv 1 3 3\n", "v nan 2 3\nv 1 2 3\nv 1 3 4\nv 2 2 3\n"]
+)
+def test_broken_convex_parts_are_named(text: str) -> None:
+    with pytest.raises(PackError, match=r"some\.obj"):
+        load_parts(text.encode(), Path("some.obj"))
+
+
+def test_a_pack_opens_from_a_path_as_text(small_pack: Path) -> None:
+    assert Pack(str(small_pack)).folder == small_pack

@@ -321,3 +321,34 @@ def test_gymnasium_wrappers_work(envs):
         env.step(np.array(info["truth"]["point_uv"]))
         env.close()
     assert observation["rgb"].shape == (224, 224, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"index": -1}, "options.index: expected a whole number >= 0, got -1"),
+        ({"index": 1.5}, "options.index: expected a whole number >= 0, got 1.5"),
+        ({"index": True}, "options.index: expected a whole number >= 0, got True"),
+        ({"index": "a"}, "options.index: expected a whole number >= 0, got 'a'"),
+        ({1: 2, "a": 3}, "options: unknown"),
+        ([1], "options: expected a dict"),
+    ],
+)
+def test_wrong_reset_options_are_named(env, options, message):
+    with pytest.raises(EnvError, match=message):
+        env.reset(seed=2, options=options)
+
+
+def test_a_start_with_a_negative_seed_is_refused(env):
+    start = msgspec.structs.replace(env.start, seed=-5)
+    with pytest.raises(TaskError, match="seed and index: expected >= 0, got -5 and 0"):
+        env.reset(options={"episode": start})
+
+
+def test_nothing_is_made_or_shown_after_close():
+    env = make("point_at_object")
+    env.reset(seed=0)
+    env.close()
+    for use in (lambda: env.backend, lambda: env.renderer, env.render):
+        with pytest.raises(ClosedError):
+            use()

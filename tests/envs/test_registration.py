@@ -91,3 +91,19 @@ def test_another_hydra_configuration_survives():
 def test_a_wrong_config_names_the_key_and_what_is_allowed(override, message):
     with pytest.raises(EnvError, match=message):
         refergym.envs.make_env(backend="kinematic", overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("task.max_steps=6", "overrides: expected a list"),
+        ([3], "overrides: expected a list"),
+        (["~task"], "task: required"),
+        (["~pictures"], "pictures: required"),
+        (["task=null"], "task=null"),
+        (["task=pick\n"], "task=pick"),
+    ],
+)
+def test_overrides_that_cannot_be_composed_are_named(wrong, message):
+    with pytest.raises(EnvError, match=message):
+        compose_env(wrong)

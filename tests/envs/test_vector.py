@@ -58,7 +58,10 @@ def test_members_have_different_seeds_without_one():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"n": 0}, "n: expected >= 1, got 0"),
+        ({"n": 0}, "n: expected a whole number >= 1, got 0"),
+        ({"n": 1.5}, "n: expected a whole number >= 1, got 1.5"),
+        ({"n": "2"}, "n: expected a whole number >= 1, got '2'"),
+        ({"n": 1, "overrides": "pictures=false"}, "overrides: expected a list"),
         ({"n": 1, "vectorization": "ray"}, "vectorization: expected 'sync' or 'async', got 'ray'"),
         ({"n": 1, "vectorization": "async", "task": "pik"}, "task: expected one of"),
     ],

@@ -129,3 +129,10 @@ def test_composing_leaves_another_hydra_application_alone():
         before = GlobalHydra.instance().hydra
         config.compose("evaluate", ["episodes=2"])
         assert GlobalHydra.instance().hydra is before
+
+
+def test_a_yaml_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "broken.yaml").write_text("a: [1\n")
+    with pytest.raises(ConfigError, match=r"policy/broken\.yaml"):
+        config.compose("evaluate", ["policy=broken"], tmp_path)

@@ -97,3 +97,8 @@ def test_the_outcome_leaves_out_time_and_attempt_but_nothing_else():
     step = msgspec.structs.replace(base.steps[0], state="other")
     for change in ({"steps": (step,)}, {"stage": "grasp"}, {"start_digest": "d"}, {"seed": 1}):
         assert make(0, **change).outcome != base.outcome
+
+
+def test_a_path_that_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write here: Is a directory"):
+        EpisodeWriter(tmp_path)

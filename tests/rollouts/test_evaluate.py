@@ -243,3 +243,14 @@ def test_an_output_path_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="out: cannot write to"):
         module.evaluate([*PLAIN, f"out={tmp_path / 'file'}"])
+
+
+@pytest.mark.parametrize("episodes", ["x", None])
+def test_a_damaged_number_of_episodes_in_the_runs_file_is_named(shown, tmp_path, episodes):
+    run = json.loads((shown.folder / "run.json").read_text())
+    run["config"]["episodes"] = episodes
+    if episodes is None:
+        del run["config"]["episodes"]
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(OutputError, match="resume: episodes was"):
+        module.evaluate([*QUICK, "floors=[random]", f"out={tmp_path}", "resume=true"])

@@ -5,7 +5,7 @@ import pytest
 
 from refergym.agents.policy import Answer
 from refergym.envs.types import Observation
-from refergym.rollouts.episodes import Ended
+from refergym.rollouts.episodes import Ended, decode, encode
 from refergym.rollouts.plan import Job, answer_seed, build_env
 from refergym.rollouts.runner import Runner, usable_point
 
@@ -19,6 +19,9 @@ INVALID = [
     (0.5,),
     0.5,
     "left",
+    "01",
+    {0: 1, 1: 2},
+    (10**400, 0.5),
     ("a", "b"),
     (None, 0.5),
     np.zeros((2, 2)),
@@ -198,3 +201,41 @@ def test_recording_pictures_changes_no_outcome(make_plan, tmp_path):
     media = Media(folder=str(tmp_path), pictures=True, video=True, video_size=96)
     assert outcomes(run(make_plan(media=media), JOBS[:2])) == outcomes(run(make_plan(), JOBS[:2]))
     assert len(list(tmp_path.rglob("*.mp4"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (None, "expected a list of Answers, got a NoneType"),
+        ([Answer(text=5)], "text: expected str, got 5"),
+        ([Answer(tokens=("a",))], "tokens: expected ints"),
+        ([Answer(logprobs=(math.nan,))], "logprobs[0]: expected a finite number, got nan"),
+        ([Answer(logprobs=(None,))], "logprobs: expected floats"),
+    ],
+)
+def test_an_answer_that_cannot_be_stored_loses_its_episode_alone(
+    make_plan, monkeypatch, answers, message
+):
+    runner = Runner(make_plan())
+    monkeypatch.setattr(runner._policy("oracle"), "act", lambda *_, **__: answers)
+    (episode,) = runner.run([Job(policy="oracle", index=0)])
+    runner.close()
+    assert episode.ended is Ended.ERROR
+    assert message in episode.error
+
+
+def test_arrays_and_half_surrogates_in_an_answer_can_be_stored_and_read_back(
+    make_plan, monkeypatch
+):
+    said = Answer(
+        text="a\ud800",
+        tokens=np.array([3, 4]),
+        logprobs=np.array([-0.5, -1.0]),
+        point_uv=(0.5, 0.5),
+    )
+    runner = Runner(make_plan())
+    monkeypatch.setattr(runner._policy("oracle"), "act", lambda *_, **__: [said])
+    (episode,) = runner.run([Job(policy="oracle", index=0)])
+    runner.close()
+    step = decode(encode(episode), "here").steps[0]
+    assert (step.text, step.tokens, step.logprobs) == ("a?", (3, 4), (-0.5, -1.0))
