@@ -63,13 +63,22 @@ def _check_records(node: Any, path: str) -> None:
     for key, value in node.items():
         _check_records(value, f"{path}.{key}")
     target = node.get("_target_")
-    kind = get_object(target) if isinstance(target, str) else None
+    kind = _find(target, path) if isinstance(target, str) else None
     if isinstance(kind, type) and issubclass(kind, Record):
         fields = {k: v for k, v in node.items() if k != "_target_"}
         try:
             records.convert(fields, kind, error=EnvError)
         except EnvError as e:
             raise EnvError(f"{path}.{e}{_allowed(kind, str(e))}") from e
+
+
+def _find(target: str, path: str) -> Any:
+    """Import what `_target_` names; Hydra raises errors of many lines."""
+    try:
+        return get_object(target)
+    except (ImportError, ValueError) as e:
+        reason = " ".join(str(e).split())
+        raise EnvError(f"{path}._target_: cannot find {target!r} ({reason})") from e
 
 
 def _allowed(kind: type[Record], message: str) -> str:

@@ -107,3 +107,8 @@ def test_a_wrong_config_names_the_key_and_what_is_allowed(override, message):
 def test_overrides_that_cannot_be_composed_are_named(wrong, message):
     with pytest.raises(EnvError, match=message):
         compose_env(wrong)
+
+
+def test_a_target_that_does_not_exist_is_named_with_its_key() -> None:
+    with pytest.raises(EnvError, match=r"backend\._target_: cannot find 'nosuch\.Foo'"):
+        refergym.envs.make_env(overrides=["backend._target_=nosuch.Foo"]).reset(seed=0)
