@@ -124,7 +124,7 @@ class RobotSpec(Record, frozen=True, kw_only=True):
     kind: Literal["panda"] = "panda"
     base: Pose = Pose(position=(0.0, 0.0, 0.0))
     parked: tuple[float, float, float, float, float, float, float] = (
-        2.6, -0.91977991, 0.0, -2.38668048, 0.0, 1.46690057, 0.78539816,
+        1.9, -0.91977991, 0.0, -2.38668048, 0.0, 1.46690057, 0.78539816,
     )  # fmt: skip
     """[7] rad, the joint positions at the start and after each skill, out of the camera's view"""
 

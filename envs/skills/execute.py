@@ -18,10 +18,10 @@ from refergym.envs.types import Event, SkillResult
 
 Array = NDArray[np.float64]
 
-FREE_SPEED = 2.2
+FREE_SPEED = 2.17
 """rad/s, peak, empty-handed"""
-HELD_SPEED = 1.6
-DOWN_SPEED = 1.2
+HELD_SPEED = 2.1
+DOWN_SPEED = 1.5
 CLOSE_SECONDS = 0.4
 OPEN_SECONDS = 0.2
 REST_SECONDS = 2.0
