@@ -25,6 +25,7 @@ PYBULLET = "pybullet==3.2.7"
 MODULES = {
     "hydra-core": "hydra",
     "pillow": "PIL",
+    "pyyaml": "yaml",
     "stable-baselines3": "stable_baselines3",
     "fast-simplification": "fast_simplification",
     "import-linter": "importlinter",
