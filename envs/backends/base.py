@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets.library import Pack, open_pack
+from refergym.assets.robots import kinematics
 from refergym.assets.spec import SceneSpec
 from refergym.envs.errors import BackendError, ClosedError
 from refergym.envs.geometry.caster import Caster
@@ -46,6 +47,11 @@ class BackendBase:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"backend {self.kind!r} was closed; make a new one")
+
+    def _is_too_heavy(self, index: int) -> bool:
+        thing = self.spec.objects[index]
+        mass = self._pack[thing.asset].mass * thing.scale**3 * thing.mass_scale
+        return mass > kinematics.PAYLOAD
 
     def _plan_pick(self, before: State, point_w: Array) -> PickPlan | SkillResult:
         if before.held >= 0:

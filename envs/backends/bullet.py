@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from refergym.assets import poses
 from refergym.assets.library import Pack
-from refergym.assets.robots import kinematics
 from refergym.assets.spec import Pose, SceneSpec
 from refergym.envs.backends.base import BackendBase
 from refergym.envs.backends.bullet_world import BulletWorld
@@ -113,9 +112,7 @@ class BulletBackend(BackendBase):
 
     def _pick_magic(self, plan: picking.PickPlan, before: State) -> SkillResult:
         spec, world = self.spec, self.world
-        info = self._pack[spec.objects[plan.object].asset]
-        thing = spec.objects[plan.object]
-        if info.mass * thing.scale**3 * thing.mass_scale > kinematics.PAYLOAD:
+        if self._is_too_heavy(plan.object):
             return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="too heavy")
         grasped = ways.tcp(spec, plan.down[-1])
         parked = ways.tcp(spec, np.array(spec.robot.parked))

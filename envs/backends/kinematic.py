@@ -66,7 +66,7 @@ class KinematicBackend(BackendBase):
             return plan
         thing = spec.objects[plan.object]
         info = self._pack[thing.asset]
-        if info.mass * thing.scale**3 * thing.mass_scale > kinematics.PAYLOAD:
+        if self._is_too_heavy(plan.object):
             return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="too heavy")
         if info.grasps and info.grasp_rate(thing.scale) < LEAST_GRASP_RATE:
             return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="slips out")
