@@ -8,8 +8,9 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
@@ -18,12 +19,12 @@ from PIL import Image
 from refergym.assets import records
 from refergym.assets.errors import PackError
 from refergym.assets.records import Record
-from refergym.assets.spec import NonNegative, Positive, Unit, Vec3
+from refergym.assets.spec import NonNegative, Positive, Quat, Unit, Vec3
 
 T = TypeVar("T", bound=np.generic)
 
 PACK_DIR = Path(__file__).resolve().parent / "pack"
-VERSION = 1
+VERSION = 2
 
 
 class GraspRecord(Record, frozen=True, kw_only=True):
@@ -52,6 +53,26 @@ class Cavity(Record, frozen=True, kw_only=True):
     """m, from the rim to the floor"""
 
 
+class StablePose(Record, frozen=True, kw_only=True):
+    """One way in which an asset comes to rest on a table."""
+
+    orientation: Quat
+    """[4] wxyz, of the asset's frame"""
+    probability: Unit
+    """share of random throws that end so, by geometry"""
+
+
+class Top(Record, frozen=True, kw_only=True):
+    """The level upper face of a piece of furniture, at scale 1."""
+
+    height: Positive
+    """m above the asset's bottom"""
+    outline: tuple[tuple[float, float], ...]
+    """[K, 2] m, corners of a convex outline inside the face, counter-clockwise, asset's frame"""
+    thickness: Positive
+    """m"""
+
+
 class AssetInfo(Record, frozen=True, kw_only=True):
     """One asset, at scale 1."""
 
@@ -61,8 +82,12 @@ class AssetInfo(Record, frozen=True, kw_only=True):
     plural: str
     shape: str
     """assets of one shape (colour variants) share this"""
+    use: Literal["item", "furniture"] = "item"
+    """things that stand on tables, or what they stand on"""
+    split: Literal["seen", "unseen_instance", "unseen_category"] = "seen"
+    """by shape: what training may show, and what is kept for evaluation"""
     factory: str
-    """the Infinigen factory that made it"""
+    """the Infinigen factory that made it; empty for meshes of other origin"""
     factory_seed: int
     size: tuple[Positive, Positive, Positive]
     """[3] m, bounding box"""
@@ -77,10 +102,20 @@ class AssetInfo(Record, frozen=True, kw_only=True):
     colour_share: Unit
     """share of the surface that has that colour"""
     friction: NonNegative
+    material: str | None = None
+    """English word, where one material covers it: "ceramic" """
+    directions: dict[str, Vec3] = msgspec.field(default_factory=dict)
+    """up to three: what points where ("handle", "opening", "spine"), unit vectors, asset's frame"""
+    symmetry: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """turns about z that leave the shape as it is: 1 none, 2, 4, ...; 0 any (round)"""
+    stable_poses: tuple[StablePose, ...] = ()
+    """likeliest first"""
     cavity: Cavity | None = None
     """of open containers"""
     flat_top: bool = False
     """things can stand on it (plates, books)"""
+    top: Top | None = None
+    """of furniture"""
     grasps: tuple[GraspRecord, ...] = ()
     triangles: int
     visual: str
@@ -118,9 +153,18 @@ class TextureInfo(Record, frozen=True, kw_only=True):
     name: str
     file: str
     sha256: str
-    use: str
-    """"table" or "floor" """
+    use: Literal["table", "floor", "wall"]
     licence: str
+
+
+class SceneInfo(Record, frozen=True, kw_only=True):
+    """One solved scene (`refergym.assets.solved.SolvedScene`)."""
+
+    name: str
+    kind: str
+    """what the things stand on: "dining table", "desk", "kitchen counter", "coffee table" """
+    file: str
+    sha256: str
 
 
 class Manifest(Record, frozen=True, kw_only=True):
@@ -131,6 +175,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     generator: str
     assets: tuple[AssetInfo, ...]
     textures: tuple[TextureInfo, ...] = ()
+    scenes: tuple[SceneInfo, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +271,14 @@ class Pack:
                 raise PackError(f"{self.folder / info.file}: not a readable picture ({e})") from e
             self._images[name] = _frozen(image)
         return self._images[name]
+
+    def scene_data(self, name: str) -> bytes:
+        """Return the JSON of a solved scene; raises PackError as the others do."""
+        for info in self.manifest.scenes:
+            if info.name == name:
+                return self._read(info.file, info.sha256)
+        known = ", ".join(s.name for s in self.manifest.scenes) or "none"
+        raise PackError(f"scene {name!r} is not in pack {self.manifest.name!r} (has: {known})")
 
     def textures(self, use: str) -> tuple[str, ...]:
         """Names of the textures for "table" or "floor", in the manifest's order."""

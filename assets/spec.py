@@ -11,7 +11,7 @@ from refergym.assets import records
 from refergym.assets.errors import SpecError
 from refergym.assets.records import Record
 
-VERSION = 1
+VERSION = 2
 
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
@@ -50,13 +50,19 @@ class ObjectSpec(Record, frozen=True, kw_only=True):
 
 
 class SupportSpec(Record, frozen=True, kw_only=True):
-    """A fixed box that things stand on: the table, or the floor."""
+    """A fixed slab with a level upper face that things stand on: the table, or the floor."""
 
     id: str
     pose: Pose
     """centre of the box, world"""
     size: tuple[Positive, Positive, Positive]
     """[3] m, full extents"""
+    outline: tuple[tuple[float, float], ...] | None = None
+    """[K, 2] m, corners of a convex upper face about the slab's centre, counter-clockwise, within
+    `size`; none makes the slab a box"""
+    asset: str | None = None
+    """furniture of the pack that is seen instead of the slab, upright, its upper face at `top`, its
+    origin over the slab's centre, turned with it; pixels that show it bear the support's id"""
     texture: str | None = None
     """name of a texture in the pack; none gives the plain colour"""
     texture_scale: Positive = 0.5
@@ -69,6 +75,24 @@ class SupportSpec(Record, frozen=True, kw_only=True):
     def top(self) -> float:
         """Height of the upper face, m, world."""
         return self.pose.position[2] + self.size[2] / 2
+
+
+class FixtureSpec(Record, frozen=True, kw_only=True):
+    """A fixed box that is only seen: a wall, a window. It casts no shadow, and nothing hits it."""
+
+    id: str
+    pose: Pose
+    """centre of the box, world"""
+    size: tuple[Positive, Positive, Positive]
+    """[3] m, full extents"""
+    texture: str | None = None
+    """name of a texture in the pack; none gives the plain colour"""
+    texture_scale: Positive = 1.0
+    """m covered by one repetition of the texture"""
+    colour: tuple[Unit, Unit, Unit] = (0.8, 0.8, 0.8)
+    """[3] sRGB in [0, 1]; multiplies the texture where there is one"""
+    glow: Unit = 0.0
+    """how much of the colour is seen whatever the light: 0 a wall, 1 a bright window"""
 
 
 class LightSpec(Record, frozen=True, kw_only=True):
@@ -142,6 +166,8 @@ class SceneSpec(Record, frozen=True, kw_only=True):
     supports: tuple[SupportSpec, ...]
     """the first is the one that tasks play on"""
     objects: tuple[ObjectSpec, ...]
+    fixtures: tuple[FixtureSpec, ...] = ()
+    """walls and windows"""
     light: LightSpec = LightSpec()
     camera: CameraSpec
     sensor: SensorSpec = SensorSpec()

@@ -12,7 +12,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from refergym.assets import hulls, normals
+from refergym.assets.builder import hulls, normals
 from refergym.assets.errors import PackError
 
 FILES = (

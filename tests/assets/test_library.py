@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from refergym.assets import curation, measure
+from refergym.assets.builder import curation, measure
 from refergym.assets.errors import PackError
 from refergym.assets.library import PACK_DIR, Pack, load_parts, open_pack
 
@@ -71,7 +71,7 @@ def test_broken_json_names_the_manifest(small_pack: Path) -> None:
 
 def test_an_unknown_version_is_refused(small_pack: Path) -> None:
     edit(small_pack, {"version": 99})
-    with pytest.raises(PackError, match=r"manifest\.json: version: expected 1 .*got 99"):
+    with pytest.raises(PackError, match=r"manifest\.json: version: expected 2 .*got 99"):
         Pack(small_pack)
 
 

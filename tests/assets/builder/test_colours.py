@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refergym.assets import colours
+from refergym.assets.builder import colours
 from refergym.assets.library import open_pack
 
 SWATCHES = {

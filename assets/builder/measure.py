@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from refergym.assets import colours
+from refergym.assets.builder import colours
 from refergym.assets.library import Cavity
 
 Points = NDArray[np.float64]

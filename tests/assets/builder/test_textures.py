@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refergym.assets import colours, seeding, textures
+from refergym.assets import seeding
+from refergym.assets.builder import colours, textures
 from refergym.assets.library import open_pack
 
 

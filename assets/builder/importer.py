@@ -20,8 +20,10 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from refergym.assets import colours, hulls, measure, mending, normals, records
-from refergym.assets.curation import Curation
+from refergym.assets import records
+from refergym.assets.builder import colours, hulls, measure, mending, normals
+from refergym.assets.builder.curation import Curation
+from refergym.assets.builder.mending import Body
 from refergym.assets.errors import PackError
 from refergym.assets.library import (
     VERSION,
@@ -30,7 +32,6 @@ from refergym.assets.library import (
     Manifest,
     TextureInfo,
 )
-from refergym.assets.mending import Body
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from refergym.assets import measure
+from refergym.assets.builder import measure
 
 
 def arrays(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:

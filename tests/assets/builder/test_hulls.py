@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from refergym.assets import hulls, normals, resting, turned
-from refergym.assets.contact_sheet import contact_sheet, picture
+from refergym.assets.builder import hulls, normals, resting, turned
+from refergym.assets.builder.contact_sheet import contact_sheet, picture
 from refergym.assets.library import open_pack
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from refergym.assets import hulls
+from refergym.assets.builder import hulls
 
 Points = NDArray[np.float64]
 

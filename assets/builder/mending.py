@@ -12,8 +12,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from refergym.assets import colours, hulls, measure, resting, turned
-from refergym.assets.curation import Category, Curation, Variant
+from refergym.assets.builder import colours, hulls, measure, resting, turned
+from refergym.assets.builder.curation import Category, Curation, Variant
 from refergym.assets.errors import PackError
 from refergym.assets.library import load_glb, load_parts
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from refergym.assets import hulls
+from refergym.assets.builder import hulls
 
 Points = NDArray[np.float64]
 Faces = NDArray[np.int64]

@@ -9,9 +9,9 @@ import trimesh
 from PIL import Image
 
 from refergym.assets import records
-from refergym.assets.curation import Category, Curation, Variant
+from refergym.assets.builder.curation import Category, Curation, Variant
+from refergym.assets.builder.importer import build_pack, write_manifest
 from refergym.assets.errors import PackError
-from refergym.assets.importer import build_pack, write_manifest
 from refergym.assets.library import GraspRecord, Manifest, Pack
 
 BOX = Category(

@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,7 +165,9 @@ def _tinted(colour: Colour, change: Field) -> Field:
     return np.asarray(np.array(colour) * (1 + change[..., None]))
 
 
-TEXTURES: Mapping[str, tuple[str, Callable[[np.random.Generator], Field]]] = MappingProxyType(
+TEXTURES: Mapping[
+    str, tuple[Literal["table", "floor", "wall"], Callable[[np.random.Generator], Field]]
+] = MappingProxyType(
     {
         "oak": ("table", _wood((0.83, 0.71, 0.55), (0.62, 0.48, 0.33), 4)),
         "birch": ("table", _wood((0.90, 0.83, 0.71), (0.76, 0.66, 0.52), 2)),

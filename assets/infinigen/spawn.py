@@ -1,0 +1,318 @@
+"""Spawn Infinigen assets: one raw mesh with one baked picture for each job that comes in.
+
+Runs inside the builder's own environment (bpy, infinigen), started as a script by
+`refergym.assets.builder`; nothing in the package imports it. Jobs come as JSON lines on standard
+input, answers go as JSON lines to standard output:
+
+    {"name", "factory", "seed", "folder", "longest": [least, most] m or null, "triangles",
+     "texture", "turn": "xyz" Euler angles in degrees}
+    {"name", "error": null or text, "figures": {...}}
+
+A job's folder gets mesh.npz (vertices [V, 3] m, uv [V, 2] from the texture's top left, faces
+[F, 3]) and texture.png; z up, as the factory oriented it.
+"""
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+_ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)  # Blender talks on standard output
+
+import bpy  # noqa: E402
+import infinigen  # noqa: E402
+import numpy as np  # noqa: E402
+from infinigen.core import init  # noqa: E402
+
+AREA_GUARD = (0.93, 1.07)
+"""allowed change of a surface by decimation; collapse eats table tops, which are single n-gons"""
+MOST_PIECES = 60
+"""loose pieces up to which a mesh is decimated piece by piece"""
+MOST_TIMES = 3
+"""times the triangles asked for that are still accepted"""
+UNBAKEABLE = {
+    "Glass", "GlassVolume", "ColoredGlass", "PlasticTranslucent", "BlackGlass", "Mirror",
+}  # fmt: skip
+"""materials without a diffuse colour: they bake black"""
+
+
+def prepare() -> None:
+    """Make Infinigen usable offline, with materials that bake."""
+
+    def no_addon(addon, fail="fatal", allow_online=False):  # type: ignore[no-untyped-def]
+        if fail != "warn":
+            raise ValueError(f"Blender add-on {addon} is not available")
+        return False
+
+    init.require_blender_addon = no_addon  # it would try to download
+    os.chdir(infinigen.repo_root())  # gin's includes are relative
+    init.apply_gin_configs(
+        ["infinigen_examples/configs_indoor", "infinigen_examples/configs_nature"],
+        configs=["base_indoors"],
+        skip_unknown=True,
+    )
+    from infinigen.assets.composition import material_assignments
+    from infinigen.assets.materials import ceramic, plastic
+
+    plain = [(ceramic.Ceramic, 1.0), (plastic.PlasticRough, 1.0)]
+    for value in vars(material_assignments).values():
+        is_list = isinstance(value, list) and value and isinstance(value[0], tuple)
+        if is_list and len(value[0]) == 2 and isinstance(value[0][0], type):
+            value[:] = [t for t in value if t[0].__name__ not in UNBAKEABLE] or plain
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 1
+    # The machine's cores are shared out by jobs, not by Blender's threads.
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1
+
+
+def spawn(job: dict) -> dict:
+    """Make one raw asset; returns figures."""
+    from infinigen.core.util import blender as butil
+    from infinigen.core.util.math import FixedSeed
+
+    start = time.process_time()
+    butil.clear_scene()
+    prepare_scene = bpy.context.scene
+    prepare_scene.render.engine, prepare_scene.cycles.device = "CYCLES", "CPU"
+    prepare_scene.cycles.samples = 1
+    module, name = job["factory"].rsplit(".", 1)
+    factory_class = getattr(importlib.import_module(module), name)
+    with FixedSeed(job["seed"]):
+        factory = factory_class(job["seed"])
+        root = factory.spawn_asset(i=job["seed"])
+        factory.finalize_assets(root)
+    thing = _joined(root)
+    raw = _triangles(thing)
+    _turn(thing, job["turn"])
+    factor = _rescale(thing, job["longest"])
+    spawned = time.process_time()
+    area = _surface(thing)
+    if raw > job["triangles"]:
+        thing = _decimated(thing, job["triangles"])
+    kept, count = _surface(thing) / area, _triangles(thing)
+    if count > MOST_TIMES * job["triangles"]:
+        raise ValueError(f"decimation leaves {count} triangles of {raw}")
+    decimated = time.process_time()
+    folder = Path(job["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    texture = _baked(thing, folder, job["texture"])
+    _write(thing, folder)
+    return {
+        "raw_triangles": raw,
+        "triangles": _triangles(thing),
+        "area_kept": round(kept, 4),
+        "scale": round(factor, 6),
+        "texture": texture.name,
+        "spawn_s": round(spawned - start, 2),
+        "decimate_s": round(decimated - spawned, 2),
+        "bake_s": round(time.process_time() - decimated, 2),
+    }
+
+
+def _joined(root):  # type: ignore[no-untyped-def]
+    """One mesh object with modifiers and transforms applied."""
+    from infinigen.core.util import blender as butil
+
+    meshes = [
+        o
+        for o in [root, *root.children_recursive]
+        if o.type == "MESH" and not o.name.endswith(".cutter")
+    ]
+    for o in meshes:
+        o.hide_viewport = o.hide_render = False
+        o.hide_set(False)
+        if o.data.users > 1:
+            o.data = o.data.copy()
+        with butil.SelectObjects(o):
+            for modifier in list(o.modifiers):
+                with contextlib.suppress(RuntimeError):  # disabled ones cannot be applied
+                    bpy.ops.object.modifier_apply(modifier=modifier.name)
+    meshes = [o for o in meshes if len(o.data.polygons)]
+    if not meshes:
+        raise ValueError("the factory made no mesh")
+    for o in meshes:
+        world = o.matrix_world.copy()
+        o.parent = None
+        o.matrix_world = world
+    bpy.context.view_layer.update()
+    return _merge(meshes)
+
+
+def _merge(meshes):  # type: ignore[no-untyped-def]
+    bpy.ops.object.select_all(action="DESELECT")
+    for o in meshes:
+        o.select_set(True)
+    bpy.context.view_layer.objects.active = meshes[0]
+    if len(meshes) > 1:
+        bpy.ops.object.join()
+    thing = bpy.context.view_layer.objects.active
+    bpy.ops.object.transform_apply(location=True, rotation=True, scale=True)
+    return thing
+
+
+def _turn(thing, degrees) -> None:  # type: ignore[no-untyped-def]
+    thing.rotation_euler = [math.radians(d) for d in degrees]
+    bpy.ops.object.transform_apply(rotation=True)
+
+
+def _rescale(thing, longest) -> float:  # type: ignore[no-untyped-def]
+    """Bring the longest side into a believable range; returns the factor."""
+    points = _points(thing)
+    side = float(np.ptp(points, axis=0).max())
+    if side <= 0 or not np.isfinite(points).all():
+        raise ValueError("the factory made a mesh without extent")
+    factor = 1.0 if longest is None else min(max(side, longest[0]), longest[1]) / side
+    thing.scale = (factor,) * 3
+    bpy.ops.object.transform_apply(scale=True)
+    return factor
+
+
+def _decimated(thing, target):  # type: ignore[no-untyped-def]
+    """Collapse edges; where that changes the surface, piece by piece or by dissolving."""
+    from infinigen.core.util import blender as butil
+
+    before, backup = _surface(thing), thing.data.copy()
+    _modify(thing, "COLLAPSE", ratio=target / _triangles(thing))
+    low, high = AREA_GUARD
+    if low < _surface(thing) / before < high and _triangles(thing) <= 1.5 * target:
+        return thing
+    collapsed, thing.data = thing.data, backup
+    total = _triangles(thing)
+    with butil.SelectObjects(thing):
+        pieces = butil.split_object(thing)
+    if len(pieces) > MOST_PIECES:
+        thing = _merge(pieces)
+        thing.data = collapsed
+        return thing
+    for piece in pieces:
+        count = _triangles(piece)
+        if count <= 60:
+            continue
+        bpy.context.view_layer.objects.active = piece
+        whole, area = piece.data.copy(), _surface(piece)
+        _modify(piece, "COLLAPSE", ratio=min(1.0, max(60, target * count / total) / count))
+        if not low < _surface(piece) / max(area, 1e-12) < high:
+            piece.data = whole
+            _modify(piece, "DISSOLVE", angle=math.radians(10))
+    return _merge(pieces)
+
+
+def _modify(thing, kind, ratio=1.0, angle=0.0) -> None:  # type: ignore[no-untyped-def]
+    bpy.context.view_layer.objects.active = thing
+    modifier = thing.modifiers.new("decimate", "DECIMATE")
+    modifier.decimate_type = kind
+    if kind == "COLLAPSE":
+        modifier.ratio = ratio
+    else:
+        modifier.angle_limit = angle
+    bpy.ops.object.modifier_apply(modifier="decimate")
+    if kind != "COLLAPSE":
+        thing.modifiers.new("triangles", "TRIANGULATE")
+        bpy.ops.object.modifier_apply(modifier="triangles")
+
+
+def _baked(thing, folder, size) -> Path:  # type: ignore[no-untyped-def]
+    """Bake the diffuse colour of all materials into one picture over new UVs."""
+    from infinigen.core.util import blender as butil
+    from infinigen.tools import export
+
+    uv = thing.data.uv_layers.new(name="ExportUV")
+    thing.data.uv_layers["ExportUV"].active = True
+    with butil.SelectObjects(thing):
+        bpy.ops.object.mode_set(mode="EDIT")
+        bpy.ops.mesh.select_all(action="SELECT")
+        bpy.ops.uv.smart_project(angle_limit=1.15, island_margin=0.004)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        for slot in thing.material_slots:
+            if slot.material:
+                slot.material = export.deep_copy_material(slot.material)
+        export.process_glass_materials(thing, False)
+        for slot in thing.material_slots:
+            if slot.material and slot.material.use_nodes:
+                _opaque(slot.material.node_tree)
+        export.process_interfering_params(thing)
+        export.bake_pass(thing, folder, size, "DIFFUSE", False, "baked")
+    del uv
+    path = folder / "texture.png"
+    (folder / "baked_DIFFUSE.png").replace(path)
+    return path
+
+
+def _opaque(tree) -> None:  # type: ignore[no-untyped-def]
+    """Transmission takes the diffuse colour away."""
+    for node in tree.nodes:
+        if node.type == "GROUP":
+            _opaque(node.node_tree)
+        if node.type == "BSDF_PRINCIPLED":
+            weight = node.inputs["Transmission Weight"]
+            for link in list(weight.links):
+                tree.links.remove(link)
+            weight.default_value = 0
+
+
+def _write(thing, folder) -> None:  # type: ignore[no-untyped-def]
+    mesh = thing.data
+    mesh.calc_loop_triangles()
+    count = len(mesh.loop_triangles)
+    corners, loops = np.empty(count * 3, np.int32), np.empty(count * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", corners)
+    mesh.loop_triangles.foreach_get("loops", loops)
+    uv = np.empty(len(mesh.loops) * 2, np.float32)
+    mesh.uv_layers["ExportUV"].data.foreach_get("uv", uv)
+    uv = uv.reshape(-1, 2)[loops]
+    uv[:, 1] = 1 - uv[:, 1]
+    table = np.concatenate([_points(thing)[corners], uv], axis=1)
+    unique, faces = np.unique(np.round(table, 7), axis=0, return_inverse=True)
+    np.savez_compressed(
+        folder / "mesh.npz",
+        vertices=unique[:, :3],
+        uv=unique[:, 3:],
+        faces=faces.reshape(-1, 3).astype(np.int32),
+    )
+
+
+def _points(thing):  # type: ignore[no-untyped-def]
+    points = np.empty(len(thing.data.vertices) * 3, np.float64)
+    thing.data.vertices.foreach_get("co", points)
+    return points.reshape(-1, 3)
+
+
+def _triangles(thing) -> int:  # type: ignore[no-untyped-def]
+    thing.data.calc_loop_triangles()
+    return len(thing.data.loop_triangles)
+
+
+def _surface(thing) -> float:  # type: ignore[no-untyped-def]
+    mesh = thing.data
+    mesh.calc_loop_triangles()
+    faces = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", faces)
+    t = _points(thing)[faces.reshape(-1, 3)]
+    return float(np.linalg.norm(np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]), axis=1).sum() / 2)
+
+
+def main() -> None:
+    """Answer jobs until standard input ends."""
+    prepare()
+    for line in sys.stdin:
+        job = json.loads(line)
+        answer = {"name": job["name"], "error": None, "figures": {}}
+        try:
+            answer["figures"] = spawn(job)
+        except Exception as e:  # noqa: BLE001 - whatever a factory does, the others go on
+            import traceback
+
+            traceback.print_exc()
+            answer["error"] = f"{type(e).__name__}: {e}".splitlines()[0][:300]
+        _ANSWERS.write(json.dumps(answer) + "\n")
+    _ANSWERS.flush()
+    os._exit(0)  # bpy may crash at the interpreter's end
+
+
+if __name__ == "__main__":
+    main()
