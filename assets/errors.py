@@ -3,7 +3,8 @@
 AssetError (ValueError)
 ├── SpecError      a scene record that breaks its schema; names the field
 ├── PackError      a pack, manifest or mesh file that is missing, broken or of another version
-└── ComposeError   a scene request that cannot be met; names the constraint that failed
+├── ComposeError   a scene request that cannot be met; names the constraint that failed
+└── BuildError     a pack cannot be built here; says what to do
 """
 
 
@@ -21,3 +22,7 @@ class PackError(AssetError):
 
 class ComposeError(AssetError):
     """No scene meets the request within the allowed tries. The message names the constraint."""
+
+
+class BuildError(AssetError):
+    """The build of a pack cannot start or go on. The message says what to do."""

@@ -16,13 +16,16 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from refergym.assets import poses
+from refergym.assets.errors import SpecError
 from refergym.assets.library import Pack
-from refergym.assets.spec import Pose, SupportSpec
+from refergym.assets.spec import FixtureSpec, Pose, SupportSpec
 
 Array = NDArray[np.float64]
 
 UPRIGHT = 1e-3
 """largest |x| and |y| of a quaternion that still counts as upright (0.1 degrees of tilt)"""
+SLACK = 1e-6
+"""m by which an outline may leave its slab, and share by which it may fall short of its hull"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +113,61 @@ def overlaps(a: BaseGeometry, b: BaseGeometry, margin: float = 0.0) -> bool:
     return bool(a.intersects(b) and not a.touches(b))
 
 
+@functools.lru_cache(maxsize=1024)
+def support_corners(support: SupportSpec) -> Array:
+    """Return the corners [K, 2] m of a support's upper face about its centre, counter-clockwise.
+
+    Raises:
+        SpecError: naming the support, if its outline is not as `SupportSpec` says.
+    """
+    half = np.array(support.size[:2]) / 2
+    if support.outline is None:
+        corners = half * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    else:
+        corners = np.array(support.outline, np.float64)
+        fault = _outline_fault(corners, half)
+        if fault is not None:
+            raise SpecError(f"supports: outline of {support.id!r}: {fault}")
+    corners.setflags(write=False)
+    return corners
+
+
+@functools.lru_cache(maxsize=256)
 def support_polygon(support: SupportSpec) -> Polygon:
     """Return the upper face of a support that lies flat, in world x, y (m)."""
-    hx, hy = support.size[0] / 2, support.size[1] / 2
-    corners = np.array([(-hx, -hy), (hx, -hy), (hx, hy), (-hx, hy)])
     w, _, _, qz = support.pose.orientation
     yaw = 2 * math.atan2(qz, w)
     c, s = math.cos(yaw), math.sin(yaw)
     x, y, _ = support.pose.position
-    turned = [(x + c * u - s * v, y + s * u + c * v) for u, v in corners]
+    turned = [(x + c * u - s * v, y + s * u + c * v) for u, v in support_corners(support).tolist()]
     return Polygon(turned)
+
+
+@functools.lru_cache(maxsize=256)
+def furniture_pose(pack: Pack, support: SupportSpec) -> Pose:
+    """Return where the furniture that is seen instead of a support's slab stands, world.
+
+    Raises:
+        SpecError: naming the support, if its asset has no upper face.
+        PackError: if the asset is not in the pack.
+    """
+    assert support.asset is not None, "asked for furniture only"
+    top = pack[support.asset].top
+    if top is None:
+        raise SpecError(
+            f"supports: asset {support.asset!r} of {support.id!r} has no `top`; "
+            "expected furniture, or none"
+        )
+    x, y, _ = support.pose.position
+    return Pose(position=(x, y, support.top - top.height), orientation=support.pose.orientation)
+
+
+def fixture_polygon(fixture: FixtureSpec) -> Polygon:
+    """Return what a fixture covers, seen from above, in world x, y (m)."""
+    half = np.array(fixture.size) / 2
+    signs = np.array([[(i >> a & 1) * 2 - 1 for a in range(3)] for i in range(8)])
+    corners = (signs * half) @ poses.rotation(fixture.pose.orientation).T
+    return _hull(corners[:, :2] + fixture.pose.position[:2])
 
 
 def free_region(
@@ -149,3 +197,17 @@ def _hull(points: Array) -> Polygon:
     if not isinstance(hull, Polygon):
         raise ValueError(f"footprint: expected points that span an area, got {hull.geom_type}")
     return orient(hull)
+
+
+def _outline_fault(corners: Array, half: Array) -> str | None:
+    """Say what is wrong with an outline [K, 2] m on a slab of half sizes [2] m, or None."""
+    if len(corners) < 3:
+        return f"expected at least 3 corners, got {len(corners)}"
+    if (np.abs(corners) > half + SLACK).any():
+        k = int((np.abs(corners) - half).max(axis=1).argmax())
+        return f"expected corners within +-{half.tolist()} m (size / 2), got {corners[k].tolist()}"
+    ring = shapely.LinearRing(corners)
+    area = Polygon(corners).area
+    if not (ring.is_simple and ring.is_ccw) or not area >= ring.convex_hull.area * (1 - SLACK):
+        return "expected the corners of a convex polygon, counter-clockwise"
+    return None

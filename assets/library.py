@@ -3,25 +3,24 @@
 Meshes are handed out z up, in metres at scale 1, origin under the middle of the bounding box.
 """
 
-import functools
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
 from refergym.assets import records
 from refergym.assets.errors import PackError
+from refergym.assets.meshes import VisualMesh as VisualMesh
+from refergym.assets.meshes import frozen
+from refergym.assets.meshes import load_glb as load_glb
+from refergym.assets.meshes import load_parts as load_parts
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive, Quat, Unit, Vec3
-
-T = TypeVar("T", bound=np.generic)
 
 PACK_DIR = Path(__file__).resolve().parent / "pack"
 VERSION = 2
@@ -178,27 +177,15 @@ class Manifest(Record, frozen=True, kw_only=True):
     scenes: tuple[SceneInfo, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class VisualMesh:
-    """Triangles with a texture. Arrays are read-only and shared."""
-
-    vertices: NDArray[np.float32]
-    """[V, 3] m"""
-    normals: NDArray[np.float32]
-    """[V, 3] unit"""
-    uv: NDArray[np.float32]
-    """[V, 2] origin at the texture's top left"""
-    faces: NDArray[np.int32]
-    """[F, 3] counter-clockwise from outside"""
-    texture: NDArray[np.uint8]
-    """[h, w, 3] sRGB"""
-
-
 class Pack:
     """An opened pack. Files are checked against the manifest's sha256 when first read."""
 
     def __init__(self, folder: Path | str) -> None:
-        """Read the manifest of `folder`; raises PackError if it is missing, broken or newer."""
+        """Read the manifest of `folder`.
+
+        Raises:
+            PackError: if it is missing, broken or of another version; says what to do.
+        """
         self.folder = folder = Path(folder)
         path = folder / "manifest.json"
         try:
@@ -208,14 +195,10 @@ class Pack:
         try:
             self.manifest = records.decode(data, Manifest)
         except ValueError as e:
+            check_version(data, path)  # another version has other fields
             raise PackError(f"{path}: {e}") from e
-        if self.manifest.version != VERSION:
-            found = self.manifest.version
-            raise PackError(f"{path}: version: expected {VERSION} (this refergym's), got {found}")
-        names = [a.name for a in self.manifest.assets]
-        for i, asset in enumerate(names):
-            if asset in names[:i]:
-                raise PackError(f"{path}: assets[{i}].name: {asset!r} is there twice")
+        check_version(data, path)
+        _check_names(self.manifest, path)
         _check_grasps(self.manifest, path)
         self.digest = hashlib.sha256(data).hexdigest()
         self._assets = {a.name: a for a in self.manifest.assets}
@@ -239,7 +222,7 @@ class Pack:
         """Load an asset's visual mesh (cached)."""
         if name not in self._meshes:
             info = self[name]
-            data = self._read(info.visual, info.visual_sha256)
+            data = read_file(self.folder, info.visual, info.visual_sha256)
             self._meshes[name] = load_glb(data, self.folder / info.visual)
         return self._meshes[name]
 
@@ -247,7 +230,7 @@ class Pack:
         """Load the vertices [K, 3] m of each convex part (cached)."""
         if name not in self._hulls:
             info = self[name]
-            data = self._read(info.collision, info.collision_sha256)
+            data = read_file(self.folder, info.collision, info.collision_sha256)
             self._hulls[name] = load_parts(data, self.folder / info.collision)
         return self._hulls[name]
 
@@ -264,37 +247,103 @@ class Pack:
             raise PackError(f"texture {name!r} is not in pack {pack!r} (has: {known})")
         if name not in self._images:
             info = self._textures[name]
-            data = self._read(info.file, info.sha256)
+            data = read_file(self.folder, info.file, info.sha256)
             try:
                 image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
             except OSError as e:
                 raise PackError(f"{self.folder / info.file}: not a readable picture ({e})") from e
-            self._images[name] = _frozen(image)
+            self._images[name] = frozen(image)
         return self._images[name]
 
     def scene_data(self, name: str) -> bytes:
         """Return the JSON of a solved scene; raises PackError as the others do."""
         for info in self.manifest.scenes:
             if info.name == name:
-                return self._read(info.file, info.sha256)
+                return read_file(self.folder, info.file, info.sha256)
         known = ", ".join(s.name for s in self.manifest.scenes) or "none"
         raise PackError(f"scene {name!r} is not in pack {self.manifest.name!r} (has: {known})")
 
     def textures(self, use: str) -> tuple[str, ...]:
-        """Names of the textures for "table" or "floor", in the manifest's order."""
+        """Names of the textures for "table", "floor" or "wall", in the manifest's order."""
         return tuple(t.name for t in self.manifest.textures if t.use == use)
 
-    def _read(self, name: str, sha256: str) -> bytes:
-        path = self.folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-            raise PackError(f"{self.folder}: {name!r} is no file name inside the pack")
-        try:
-            data = path.read_bytes()
-        except OSError as e:
-            raise PackError(f"{path}: cannot read the file ({e.strerror})") from e
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise PackError(f"{path}: sha256 differs from the manifest's; damaged or edited")
-        return data
+
+def read_file(folder: Path, name: str, sha256: str) -> bytes:
+    """Read a file of a pack, checked against its sum.
+
+    Args:
+        folder: of the pack.
+        name: of the file, relative to the folder.
+        sha256: hex, as the manifest has it.
+
+    Raises:
+        PackError: naming the file that lies outside, cannot be read, or is damaged.
+    """
+    path = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise PackError(f"{folder}: {name!r} is no file name inside the pack")
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise PackError(f"{path}: cannot read the file ({e.strerror})") from e
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise PackError(f"{path}: sha256 differs from the manifest's; damaged or edited")
+    return data
+
+
+_opened: dict[Path, tuple[tuple[int, int, int], Pack]] = {}
+_SHIPPED = PACK_DIR / "manifest.json"
+_MOST_OPEN = 8
+
+
+def open_pack(folder: Path | str | None = None) -> Pack:
+    """Open a pack once per process, and again only when its manifest was written anew.
+
+    Args:
+        folder: of the pack; None opens the one that ships with the package.
+
+    Raises:
+        PackError: as `Pack`.
+    """
+    path = Path(folder).resolve() / "manifest.json" if folder else _SHIPPED
+    try:
+        stat = path.stat()
+    except OSError:
+        return Pack(path.parent)  # says what is wrong
+    mark = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    if path not in _opened or _opened[path][0] != mark:
+        pack = Pack(path.parent)
+        _opened.pop(path, None)
+        while len(_opened) >= _MOST_OPEN:
+            del _opened[next(iter(_opened))]
+        _opened[path] = mark, pack
+    return _opened[path][1]
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def check_version(data: bytes, path: Path) -> None:
+    """Raise PackError, saying what to do, if a manifest says that it is of another version."""
+    try:
+        found = msgspec.json.decode(data, type=_Versioned).version
+    except (msgspec.DecodeError, ValueError):
+        return
+    if found != VERSION:
+        raise PackError(
+            f"{path}: version: expected {VERSION} (this refergym's), got {found}; rebuild the pack"
+            " with `refergym assets build`, or install the refergym that wrote it"
+        )
+
+
+def _check_names(manifest: Manifest, path: Path) -> None:
+    for field in ("assets", "textures", "scenes"):
+        seen: set[str] = set()
+        for i, entry in enumerate(getattr(manifest, field)):
+            if entry.name in seen:
+                raise PackError(f"{path}: {field}[{i}].name: {entry.name!r} is there twice")
+            seen.add(entry.name)
 
 
 def _check_grasps(manifest: Manifest, path: Path) -> None:
@@ -306,71 +355,3 @@ def _check_grasps(manifest: Manifest, path: Path) -> None:
             if not 0 <= grasp.successes <= grasp.tries:
                 got = f"{grasp.successes} of {grasp.tries}"
                 raise PackError(f"{where}.successes: expected 0 to tries, got {got}")
-
-
-@functools.lru_cache(maxsize=8)
-def open_pack(folder: Path | str | None = None) -> Pack:
-    """Open a pack once per process; None opens the one that ships with the package."""
-    return Pack(folder or PACK_DIR)
-
-
-def load_glb(data: bytes, path: Path) -> VisualMesh:
-    """Read a GLB with one textured mesh; `path` is for the PackError's message."""
-    try:
-        # Not `load_mesh`: that bakes the node's pose into a copy and forgets the file's normals.
-        scene = trimesh.load_scene(io.BytesIO(data), file_type="glb", process=False)
-        mesh: Any = _only_mesh(scene)
-        texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
-        uv = np.asarray(mesh.visual.uv, np.float32)
-        normals = np.asarray(mesh.vertex_normals, np.float32)
-        vertices = np.asarray(mesh.vertices, np.float32)
-        faces = np.asarray(mesh.faces, np.int32)
-    except Exception as e:  # trimesh raises whatever the damage leads to
-        why = f"{type(e).__name__}: {e}"
-        raise PackError(f"{path}: not a readable GLB with one textured mesh ({why})") from e
-    uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
-    return VisualMesh(
-        vertices=_frozen(_z_up(vertices)),
-        normals=_frozen(_z_up(normals)),
-        uv=_frozen(uv),
-        faces=_frozen(faces),
-        texture=_frozen(texture),
-    )
-
-
-def _only_mesh(scene: trimesh.Scene) -> Any:
-    if len(scene.geometry) != 1 or len(scene.graph.nodes_geometry) != 1:
-        raise ValueError(f"it has {len(scene.geometry)} meshes")
-    pose, name = scene.graph[scene.graph.nodes_geometry[0]]
-    if not np.allclose(pose, np.eye(4), atol=1e-6):
-        raise ValueError("its node has a transform; bake it into the vertices")
-    return scene.geometry[name]
-
-
-def _z_up(v: NDArray[np.float32]) -> NDArray[np.float32]:
-    """GLTF is y up: (x, y, z) -> (x, -z, y)."""
-    return np.ascontiguousarray(np.stack([v[:, 0], -v[:, 2], v[:, 1]], axis=1))
-
-
-def load_parts(data: bytes, path: Path) -> tuple[NDArray[np.float64], ...]:
-    """Read the vertices of each object of an OBJ; `path` is for the PackError's message."""
-    parts: list[list[tuple[float, ...]]] = []
-    try:
-        for line in data.decode().splitlines():
-            if line.startswith("o ") or (line.startswith("v ") and not parts):
-                parts.append([])
-            if line.startswith("v "):
-                parts[-1].append(tuple(float(x) for x in line.split()[1:4]))
-        arrays = tuple(_frozen(np.array(p)) for p in parts if p)
-    except ValueError as e:
-        raise PackError(f"{path}: not a readable OBJ ({e})") from e
-    if not arrays or any(a.ndim != 2 or a.shape[0] < 4 or a.shape[1] != 3 for a in arrays):
-        raise PackError(f"{path}: expected convex parts of at least 4 vertices each")
-    if not all(np.isfinite(a).all() for a in arrays):
-        raise PackError(f"{path}: expected finite vertices")
-    return arrays
-
-
-def _frozen(array: NDArray[T]) -> NDArray[T]:
-    array.setflags(write=False)
-    return array

@@ -4,12 +4,15 @@ Plain data in the pack, in the room's frame: z up, metres, floor at z = 0. The c
 makes SceneSpecs from them.
 """
 
+import math
 from typing import Annotated
 
 import msgspec
+import shapely
 
 from refergym.assets import records
 from refergym.assets.errors import PackError
+from refergym.assets.footprints import UPRIGHT
 from refergym.assets.library import Pack
 from refergym.assets.records import Record
 from refergym.assets.spec import Pose, Positive
@@ -23,7 +26,7 @@ class SolvedItem(Record, frozen=True, kw_only=True):
     asset: str
     """name in the pack; at scale 1"""
     pose: Pose
-    """of the asset's frame"""
+    """of the asset's frame; upright"""
     on: Annotated[int, msgspec.Meta(ge=-1)] = -1
     """index of the item that it stands in or on; -1 the table"""
 
@@ -72,12 +75,60 @@ class SolvedScene(Record, frozen=True, kw_only=True):
 
 
 def load_solved(pack: Pack, name: str) -> SolvedScene:
-    """Read a solved scene of a pack.
+    """Read and check a solved scene of a pack.
 
     Raises:
-        PackError: naming the scene or the file that is missing, damaged or of another version.
+        PackError: naming the scene and the file or the field that is missing, damaged, of another
+            version, or at odds with the pack.
     """
-    scene = records.decode(pack.scene_data(name), SolvedScene)
-    if scene.version != VERSION:
-        raise PackError(f"scene {name!r}: version: expected {VERSION}, got {scene.version}")
+    scene = records.decode(pack.scene_data(name), SolvedScene, error=PackError)
+    try:
+        check_solved(scene, pack)
+    except PackError as e:
+        raise PackError(f"scene {name!r}: {e}") from e
     return scene
+
+
+def check_solved(scene: SolvedScene, pack: Pack) -> None:
+    """Check what types alone cannot: version, assets, supports, upright poses, the room's shape.
+
+    Raises:
+        PackError: naming the field, what was expected and what was found.
+    """
+    if scene.version != VERSION:
+        raise PackError(f"version: expected {VERSION}, got {scene.version}")
+    if pack[scene.table].use != "furniture" or pack[scene.table].top is None:
+        raise PackError(f"table: expected furniture with a top, got {scene.table!r}")
+    _check_upright(scene.table_pose, "table_pose")
+    for i, item in enumerate(scene.items):
+        if pack[item.asset].use != "item":
+            raise PackError(f"items[{i}].asset: expected an item, got furniture {item.asset!r}")
+        _check_upright(item.pose, f"items[{i}].pose")
+        _check_on(scene.items, i)
+    floor = scene.room.floor
+    outline = shapely.Polygon(floor) if len(floor) > 2 else shapely.Polygon()
+    if not outline.is_valid or outline.is_empty or not outline.exterior.is_ccw:
+        raise PackError("room.floor: expected the counter-clockwise corners of a simple polygon")
+    for kind in ("windows", "doors"):
+        for i, opening in enumerate(getattr(scene.room, kind)):
+            if not 0 <= opening.wall < len(floor):
+                where = f"room.{kind}[{i}].wall"
+                raise PackError(f"{where}: expected 0 to {len(floor) - 1}, got {opening.wall}")
+
+
+def _check_upright(pose: Pose, path: str) -> None:
+    w, x, y, z = pose.orientation
+    if abs(math.hypot(w, x, y, z) - 1) > 1e-4 or abs(x) > UPRIGHT or abs(y) > UPRIGHT:
+        got = list(pose.orientation)
+        raise PackError(
+            f"{path}.orientation: expected a turn about z alone, unit length, got {got}"
+        )
+
+
+def _check_on(items: tuple[SolvedItem, ...], index: int) -> None:
+    """Walk down from an item to the table."""
+    below, steps = items[index].on, 0
+    while below >= 0:
+        if below >= len(items) or steps > len(items):
+            raise PackError(f"items[{index}].on: {items[index].on} does not lead to the table")
+        below, steps = items[below].on, steps + 1

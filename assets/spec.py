@@ -129,7 +129,11 @@ class CameraSpec(Record, frozen=True, kw_only=True):
 
 
 class SensorSpec(Record, frozen=True, kw_only=True):
-    """Noise of the camera's pictures; drawn from the episode's seed and the step's number."""
+    """What the camera's pictures are like, and how wrong the robot is about the camera.
+
+    Noise is drawn from the episode's seed and the step's number. A point is lifted to 3D with the
+    camera that the robot believes; what is true of the scene is judged with the true one.
+    """
 
     depth_noise: Literal["none", "gaussian", "stereo"] = "none"
     depth_sigma: NonNegative = 0.003
@@ -140,6 +144,16 @@ class SensorSpec(Record, frozen=True, kw_only=True):
     """standard deviation of additive noise, in 1/255"""
     exposure: Positive = 1.0
     """multiplies linear RGB"""
+    white_balance: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
+    """[3] multiply linear red, green and blue"""
+    believed_shift: Vec3 = (0.0, 0.0, 0.0)
+    """[3] m, camera frame: from where the camera is to where the robot believes it to be"""
+    believed_turn: Vec3 = (0.0, 0.0, 0.0)
+    """[3] rad, rotation vector, camera frame: how the believed camera is turned against the true"""
+    believed_focal: Positive = 1.0
+    """the focal length that the robot believes, over the true one"""
+    believed_centre: tuple[float, float] = (0.0, 0.0)
+    """[2] px: the principal point that the robot believes, less the true one"""
 
 
 class RobotSpec(Record, frozen=True, kw_only=True):

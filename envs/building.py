@@ -3,6 +3,7 @@
 import functools
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +18,8 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
     """Build an environment; its simulator and its renderer are made at the first reset.
 
     Args:
-        config: scene, task, backend, renderer, sensor (each with `_target_`), max_steps, pictures.
+        config: scene, task, backend, renderer, sensor (each with `_target_`), max_steps, pictures;
+            randomisation (with `_target_`) may be left out.
         render_mode: "rgb_array" or None.
 
     Raises:
@@ -31,6 +33,7 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
         backend=functools.partial(_make, config, "backend"),
         renderer=functools.partial(_make, config, "renderer"),
         sensor=_make(config, "sensor"),
+        randomisation=None if "randomisation" not in config else _make(config, "randomisation"),
         max_steps=config.max_steps,
         pictures=config.pictures,
         render_mode=render_mode,
@@ -49,11 +52,15 @@ def _make(config: DictConfig, group: str) -> Any:
     plain = OmegaConf.to_container(config[group], resolve=True)
     _check_records(plain, group)
     try:
-        return instantiate(plain, _convert_="all")
+        made = instantiate(plain, _convert_="all")
     except InstantiationException as e:
         cause = e.__cause__ or e
         text = " ".join(str(cause).split("full_key")[0].split())
         raise EnvError(f"{group}: {text}") from e
+    if isinstance(made, Record):
+        # configs have lists where records have tuples
+        return records.convert(msgspec.to_builtins(made), type(made), error=EnvError)
+    return made
 
 
 def _check_records(node: Any, path: str) -> None:

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from refergym.assets import camera as pinhole
 from refergym.assets.composers.base import Composer, Wants
 from refergym.assets.library import Pack, open_pack
+from refergym.assets.randomisation import Randomisation, Randomised
 from refergym.assets.seeding import generator
 from refergym.assets.spec import SceneSpec, SensorSpec
 from refergym.envs import spaces
 from refergym.envs.drawing import draw_points
 from refergym.envs.errors import ClosedError, EnvError, TaskError
 from refergym.envs.looking import Looker
+from refergym.envs.sensor import believed_camera, observe
 from refergym.envs.starts import Start, check_start, load_start, make_start
 from refergym.envs.task_spec import Act, Task
 from refergym.envs.truth import Truth
@@ -55,6 +57,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         backend: Backend | Callable[[], Backend],
         renderer: Renderer | Callable[[], Renderer],
         sensor: SensorSpec | None = None,
+        randomisation: Randomisation | None = None,
         max_steps: int | None = None,
         pictures: bool = True,
         render_mode: str | None = "rgb_array",
@@ -68,6 +71,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             backend: a simulator, or what makes one (called at the first reset).
             renderer: a renderer, or what makes one (called when a picture is first needed).
             sensor: noise of new episodes; None leaves it to the composer.
+            randomisation: changes the scenes of new episodes before a task is chosen in them; None
+                leaves them as they are composed.
             max_steps: steps until truncation; None takes the task's.
             pictures: False leaves rgb and depth out of the observations (for speed); the depth at
                 the point is then cast exactly.
@@ -85,6 +90,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self.composer = composer
         self.task = task
         self.sensor = sensor
+        self.randomisation = randomisation
         self.max_steps = max_steps or task.max_steps
         self.pictures = pictures
         self.render_mode = render_mode
@@ -218,9 +224,13 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             composer = self.composer
             if self.sensor is not None:
                 composer = _Sensing(composer, self.sensor)
-            return make_start(
+            if self.randomisation is not None:
+                composer = Randomised(composer, self.randomisation)
+            start = make_start(
                 composer, self.task, self.backend, self.renderer, self._seed, self._index
             )
+            self._check_sensor(start.scene.sensor)
+            return start
         start = load_start(given) if isinstance(given, bytes | str) else given
         if not isinstance(start, Start):
             raise EnvError(f"options.episode: expected a Start, got {type(given).__name__}")
@@ -245,9 +255,14 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
                 f"scene.camera: expected {self._size[0]}x{self._size[1]} px as in the observation "
                 f"space, got {camera.width}x{camera.height}; set the scene's picture size"
             )
-        noisy = start.scene.sensor.depth_noise != "none"
-        if noisy and not self.pictures:
-            raise TaskError("sensor: pictures=False has no depth noise; use sensor=none")
+        self._check_sensor(start.scene.sensor)
+
+    def _check_sensor(self, sensor: SensorSpec) -> None:
+        if sensor.depth_noise != "none" and not self.pictures:
+            raise TaskError(
+                "sensor: pictures=False has no depth noise; use sensor=none, and no axis "
+                "depth_noise in randomisation"
+            )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -274,9 +289,9 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             seen = true
         px = [(x + 0.5, y + 0.5)]
         hit_w = pinhole.unproject(camera, px, [true])[0] if true > 0 else None
-        point_w = hit_w if seen == true else None
-        if seen > 0 and point_w is None:
-            point_w = pinhole.unproject(camera, px, [seen])[0]
+        # the robot knows the noisy depth, and the camera as its calibration has it
+        believed = believed_camera(camera, scene.sensor)
+        point_w = pinhole.unproject(believed, px, [seen])[0] if seen > 0 else None
         event, index, detail = Event.POINTED, -1, ""
         if point_w is None:
             event = Event.NO_SURFACE
@@ -336,8 +351,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         for act in reversed(self._acts or ()):
             if act.event in (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE):
                 break
-            if act.point_w is not None:
-                tried.append(act.point_w)
+            if act.hit_w is not None:
+                tried.append(act.hit_w)
         return tried
 
     def _observe(self, event: Event) -> dict[str, Any]:
@@ -345,15 +360,13 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         assert self._acts is not None
         scene = self.start.scene
         observation: dict[str, Any] = {
-            "intrinsics": pinhole.intrinsics(scene.camera),
+            "intrinsics": pinhole.intrinsics(believed_camera(scene.camera, scene.sensor)),
             "instruction": self.start.task.instruction,
             "holding": int(self._state.held >= 0),
             "event": int(event),
         }
         self._frame: Frame | None = None
         if self.pictures:
-            from refergym.envs.sensor import observe
-
             self._frame = self._looker.frame(scene, self._state)
             rng = generator(self.start.seed, "sensor", self.start.index, len(self._acts))
             rgb, depth = observe(self._frame, scene.sensor, scene.camera, rng)

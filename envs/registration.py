@@ -26,7 +26,7 @@ IDS = {
 }
 """Gymnasium ids and the task of each; the last takes any"""
 CONFIGS = "refergym.configs"
-GROUPS = ("scene", "task", "backend", "renderer", "sensor")
+GROUPS = ("scene", "task", "backend", "renderer", "sensor", "randomisation")
 
 
 def register_envs() -> None:
@@ -47,6 +47,7 @@ def make_env(
     scene: str | None = None,
     renderer: str | None = None,
     sensor: str | None = None,
+    randomisation: str | None = None,
     overrides: Sequence[str] = (),
     render_mode: str | None = "rgb_array",
 ) -> "ReferEnv":
@@ -58,6 +59,7 @@ def make_env(
         scene: file in configs/scene.
         renderer: file in configs/renderer.
         sensor: file in configs/sensor.
+        randomisation: file in configs/randomisation.
         overrides: Hydra overrides, such as "task.max_steps=6" or "pictures=false".
         render_mode: "rgb_array" or None.
 
@@ -68,7 +70,8 @@ def make_env(
 
     _check_list(overrides)
     chosen = {
-        "scene": scene, "task": task, "backend": backend, "renderer": renderer, "sensor": sensor
+        "scene": scene, "task": task, "backend": backend, "renderer": renderer,
+        "sensor": sensor, "randomisation": randomisation,
     }  # fmt: skip
     choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     return build_env(compose_env([*choices, *overrides]), render_mode=render_mode)

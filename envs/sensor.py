@@ -1,4 +1,6 @@
-"""What a real camera would make of an exact frame: exposure, RGB noise, depth noise and holes.
+"""What a real camera would make of an exact frame, and which camera the robot believes it has.
+
+The picture gets an exposure, a white balance and RGB noise; the depth gets noise and holes.
 
 Depth noise models:
     none      the exact depth.
@@ -11,9 +13,12 @@ A hole is 0, and what was 0 stays 0.
 
 import functools
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
+from refergym.assets import camera as pinhole
 from refergym.assets.spec import CameraSpec, SensorSpec
 from refergym.envs.types import Frame
 
@@ -26,6 +31,7 @@ _DISPARITY_JUMP = 1.0
 """px between neighbours, from which a stereo matcher fails"""
 _PX_PER_SIGMA = 100.0
 """px of disparity noise for a depth_sigma of 1"""
+_IN_PLACE = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
 def observe(
@@ -43,7 +49,7 @@ def observe(
         rgb [H, W, 3], and depth [H, W] in m along the optical axis, finite, 0 = hole. Both are
         new arrays.
     """
-    rgb = _expose(frame.rgb, spec.exposure)
+    rgb = _expose(frame.rgb, spec)
     if spec.rgb_sigma > 0:
         noisy = rgb + rng.normal(0, spec.rgb_sigma, rgb.shape)
         rgb = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
@@ -54,16 +60,45 @@ def observe(
     return rgb, frame.depth.copy()
 
 
-def _expose(rgb: Image, exposure: float) -> Image:
-    return rgb.copy() if exposure == 1 else _exposure_table(exposure).take(rgb)
-
-
 @functools.lru_cache(maxsize=64)
-def _exposure_table(exposure: float) -> Image:
+def believed_camera(camera: CameraSpec, spec: SensorSpec) -> CameraSpec:
+    """Return the camera that the robot believes it has: what lifts points to 3D.
+
+    Args:
+        camera: the true one.
+        spec: the sensor, with the errors of its calibration.
+    """
+    exact = (spec.believed_shift, spec.believed_turn) == _IN_PLACE
+    if exact and spec.believed_focal == 1 and spec.believed_centre == (0, 0):
+        return camera
+    error = np.eye(4)
+    error[:3, :3] = Rotation.from_rotvec(spec.believed_turn).as_matrix()
+    error[:3, 3] = spec.believed_shift
+    pose = pinhole.matrix_pose(pinhole.pose_matrix(camera.pose) @ error)
+    return msgspec.structs.replace(
+        camera,
+        fx=camera.fx * spec.believed_focal,
+        fy=camera.fy * spec.believed_focal,
+        cx=camera.cx + spec.believed_centre[0],
+        cy=camera.cy + spec.believed_centre[1],
+        pose=pose,
+    )
+
+
+def _expose(rgb: Image, spec: SensorSpec) -> Image:
+    gains = tuple(spec.exposure * gain for gain in spec.white_balance)
+    if gains == (1, 1, 1):
+        return rgb.copy()
+    channels = [_gain_table(gain).take(rgb[..., k]) for k, gain in enumerate(gains)]
+    return np.stack(channels, axis=-1)
+
+
+@functools.lru_cache(maxsize=256)
+def _gain_table(gain: float) -> Image:
     """[256] sRGB bytes after linear light is multiplied."""
     s = np.arange(256) / 255
     light = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
-    light = np.minimum(light * exposure, 1)
+    light = np.minimum(light * gain, 1)
     s = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     out: Image = np.rint(s * 255).astype(np.uint8)
     return out

@@ -118,7 +118,8 @@ class Act:
     point_uv: tuple[float, float] | None
     """the point, or none if the answer had none"""
     point_w: Array | None
-    """[3] m, world: where the observed depth puts it; none without surface"""
+    """[3] m, world: where the robot believes it, by the observed depth and its calibration; none
+    without surface"""
     hit_w: Array | None
     """[3] m, world: what the point shows exactly, without the sensor's noise"""
     hit: int

@@ -50,7 +50,7 @@ class Observation(TypedDict):
     depth: NDArray[np.float32]
     """[H, W] m along the optical axis, finite; 0 = no return"""
     intrinsics: NDArray[np.float64]
-    """[3, 3] px"""
+    """[3, 3] px, as the robot's calibration has them"""
     instruction: str
     holding: int
     """1 while the gripper holds something"""
@@ -94,7 +94,9 @@ class Frame:
 ID_NOTHING = -1
 ID_ROBOT = -2
 ID_SUPPORT = -10
-"""support number k (of SceneSpec.supports) has id ID_SUPPORT - k"""
+"""support number k (of SceneSpec.supports) has id ID_SUPPORT - k, furniture included"""
+ID_FIXTURE = -1000
+"""fixture number k (of SceneSpec.fixtures) has id ID_FIXTURE - k; it is only seen, never hit"""
 
 
 @dataclass(frozen=True, kw_only=True)

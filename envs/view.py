@@ -15,6 +15,8 @@ from scipy.spatial import ConvexHull
 from shapely import Polygon
 
 from refergym.assets import camera as pinhole
+from refergym.assets import tints
+from refergym.assets.footprints import support_polygon
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.geometry.caster import Caster
@@ -23,8 +25,6 @@ from refergym.envs.types import Array, Frame, State
 
 _RAYS = 500
 """cast at most, about, to measure a silhouette"""
-NEUTRAL = 0.02
-"""a tint whose channels differ by less than this leaves the colour's name true"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Thing:
     info: AssetInfo
     scale: float
     colour: str | None
-    """the colour's name if it may be said: measured, and not tinted"""
+    """the colour's name if it may be said: as measured on its texture, with its tint"""
     footprint: Polygon
     """convex outline seen from above, m, world"""
     centre: Array
@@ -111,13 +111,10 @@ class Layout:
         sizes = np.log(np.array([t.sizes for t in self.things])).T
         return np.vstack([xy @ right, px[:, 0], -(xy @ near), away, sizes])
 
-    @functools.cached_property
+    @property
     def table(self) -> Polygon:
         """Outline of the first support, m, world."""
-        support = self.scene.supports[0]
-        x, y, _ = support.size
-        corners = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]]) / 2
-        return Polygon(pinhole.transform(pinhole.pose_matrix(support.pose), corners)[:, :2])
+        return support_polygon(self.scene.supports[0])
 
     @functools.cached_property
     def below(self) -> tuple[int, ...]:
@@ -149,12 +146,11 @@ class Layout:
         m = pinhole.pose_matrices(self.state.objects[index])[0]
         points = self.corners(index)
         middle = m[:3, 3] + m[:3, 2] * (info.size[2] * o.scale / 2)
-        neutral = max(o.tint) - min(o.tint) < NEUTRAL and min(o.tint) > 0.5
         return Thing(
             index=index,
             info=info,
             scale=o.scale,
-            colour=info.colour if neutral else None,
+            colour=tints.colour_name(self.pack, o.asset, o.tint),
             footprint=shapely.convex_hull(shapely.linestrings(points[:, :2])),
             centre=middle[:2],
             bottom=float(points[:, 2].min()),

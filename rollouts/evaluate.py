@@ -32,7 +32,7 @@ from refergym.rollouts.runner import Runner
 FLOORS = ("random", "center")
 CAUSES = 5
 """different infrastructure errors shown at most; results.json has them all"""
-ENV_GROUPS = ("scene", "task", "backend", "renderer", "sensor")
+ENV_GROUPS = ("scene", "task", "backend", "renderer", "sensor", "randomisation")
 Count = Annotated[int, msgspec.Meta(ge=1)]
 OnProgress = Callable[[Episode | None, int, int], None]
 """told each finished episode (none at the start), how many are done and how many there will be"""
@@ -46,6 +46,7 @@ class Settings(Record, frozen=True, kw_only=True):
     backend: dict[str, Any]
     renderer: dict[str, Any]
     sensor: dict[str, Any]
+    randomisation: dict[str, Any]
     policy: dict[str, Any]
     episodes: Count
     seed: Annotated[int, msgspec.Meta(ge=0)]

@@ -53,11 +53,19 @@ def main(argv: Sequence[str]) -> int:
     settings = records.convert(composed.config, Settings, error=ConfigError)
     folder = Path(settings.pack) if settings.pack else PACK_DIR
     pack = Pack(folder)
-    names = settings.assets or tuple(a.name for a in pack.manifest.assets)
+    items = [a.name for a in pack.manifest.assets if a.use == "item"]
+    names = settings.assets or tuple(items)
     for name in names:
         _ = pack[name]
-    jobs = [(str(folder), name, settings.scales, settings.tries, settings.seed) for name in names]
-    measured = dict(zip(names, track(_run(jobs, settings.workers), total=len(jobs)), strict=True))
+    results = measure_all(
+        folder,
+        names,
+        settings.scales,
+        tries=settings.tries,
+        seed=settings.seed,
+        workers=settings.workers,
+    )
+    measured = dict(zip(names, track(results, total=len(names)), strict=True))
     write(pack, measured)
     good = sum(any(g.successes >= 0.8 * g.tries for g in m) for m in measured.values())
     _log.info(
@@ -67,6 +75,28 @@ def main(argv: Sequence[str]) -> int:
         folder / "manifest.json",
     )
     return 0
+
+
+def measure_all(
+    folder: Path,
+    names: Sequence[str],
+    scales: Sequence[float],
+    *,
+    tries: int,
+    seed: int,
+    workers: int,
+) -> Iterator[tuple[GraspRecord, ...]]:
+    """Yield the records of each asset of a pack, in the order of the names.
+
+    Args:
+        folder: of the pack.
+        names: of the assets.
+        scales: to try each at.
+        tries: per scale.
+        seed: of places, yaws and points.
+        workers: processes.
+    """
+    return _run([(str(folder), name, tuple(scales), tries, seed) for name in names], workers)
 
 
 def measure(

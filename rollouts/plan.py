@@ -28,7 +28,7 @@ class Plan(Record, frozen=True, kw_only=True):
     """Everything that a worker needs to run any episode of a run."""
 
     env: dict[str, dict[str, Any]]
-    """configs of the groups scene, task, backend, renderer and sensor"""
+    """configs of the groups scene, task, backend, renderer, sensor and randomisation"""
     policies: dict[str, dict[str, Any]]
     """configs of the policies by the name that stands in results"""
     task: str

@@ -6,7 +6,6 @@ layout: manifest.json with `assets` [{name, category, factory, seed, path}], and
 (y up) with NAME/NAME_col.obj (z up) at each path.
 """
 
-import hashlib
 import json
 import logging
 import shutil
@@ -16,29 +15,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import trimesh
-from numpy.typing import NDArray
-from PIL import Image
 
 from refergym.assets import records
-from refergym.assets.builder import colours, hulls, measure, mending, normals
+from refergym.assets.builder import finish, measure, mending, writing
 from refergym.assets.builder.curation import Curation
-from refergym.assets.builder.mending import Body
+from refergym.assets.builder.finish import Body
 from refergym.assets.errors import PackError
-from refergym.assets.library import (
-    VERSION,
-    AssetInfo,
-    GraspRecord,
-    Manifest,
-    TextureInfo,
-)
+from refergym.assets.library import VERSION, GraspRecord, Manifest, TextureInfo
 
 log = logging.getLogger(__name__)
 
 LICENCE = "Apache-2.0"
 ATTRIBUTION = "generated with Infinigen (BSD-3-Clause), Princeton Vision & Learning Lab"
-
-Points = NDArray[np.float64]
 
 
 def build_pack(
@@ -81,7 +69,9 @@ def build_pack(
             bodies = [body] if is_taken else []
             for b in bodies + [mending.recoloured(body, v) for v in variants]:
                 _check(b, curation)
-                assets.append(_written(staging, b, kept))
+                info = writing.write_asset(staging, b, licence=LICENCE, attribution=ATTRIBUTION)
+                grasps = kept.get((b.name, info.visual_sha256, info.collision_sha256), ())
+                assets.append(msgspec.structs.replace(info, grasps=grasps))
         manifest = Manifest(
             version=VERSION,
             name=name,
@@ -92,14 +82,6 @@ def build_pack(
         _install(staging, destination, manifest)
     log.info("wrote %d assets to %s", len(assets), destination)
     return manifest
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a pack's manifest as indented canonical JSON, in one step."""
-    data = msgspec.json.format(records.canonical_json(manifest), indent=1) + b"\n"
-    temporary = folder / "manifest.json.tmp"
-    temporary.write_bytes(data)
-    temporary.replace(folder / "manifest.json")
 
 
 def _raw_entries(raw: Path) -> list[dict[str, Any]]:
@@ -133,94 +115,12 @@ def _check(body: Body, curation: Curation) -> None:
             f"{body.name}: {width:.3f} m wide, more than {curation.widest} m; rescale it or "
             "leave it out in the curation"
         )
-    light = measure.lightness(*mending.samples(body))
+    light = measure.lightness(*finish.samples(body))
     if light < curation.darkest:
         raise PackError(
             f"{body.name}: mean lightness {light:.1f} of 100, darker than {curation.darkest}: a "
             "failed bake? Leave it out in the curation"
         )
-
-
-def _written(
-    staging: Path, body: Body, kept: dict[tuple[str, str, str], tuple[GraspRecord, ...]]
-) -> AssetInfo:
-    folder = staging / body.name
-    folder.mkdir()
-    glb, obj = _glb(body), hulls.parts_obj(body.parts)
-    (folder / f"{body.name}.glb").write_bytes(glb)
-    (folder / f"{body.name}_parts.obj").write_bytes(obj)
-    visual, collision = hashlib.sha256(glb).hexdigest(), hashlib.sha256(obj).hexdigest()
-    mass = _mass(body)
-    colour, share = colours.name_colour(
-        measure.seen_samples(body.vertices, body.uv, body.faces, body.texture)
-    )
-    category = body.category
-    i = mass.inertia
-    six = (i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2])
-    return AssetInfo(
-        name=body.name,
-        category=category.noun,
-        plural=category.plural,
-        shape="_".join(str(body.source["name"]).split("_")[:2]),
-        factory=str(body.source["factory"]),
-        factory_seed=int(body.source["seed"]),
-        size=_rounded(np.ptp(body.vertices, axis=0), 5),
-        mass=round(mass.mass, 4),
-        com=_rounded(mass.com, 5),
-        inertia=tuple(float(f"{x:.5g}") for x in six),  # type: ignore[arg-type]
-        colour=colour,
-        colour_share=share,
-        friction=category.friction,
-        cavity=measure.cavity(body.vertices, body.faces, body.parts) if category.is_open else None,
-        flat_top=category.takes_load
-        and measure.is_flat_on_top(body.vertices, body.faces, body.parts),
-        grasps=kept.get((body.name, visual, collision), ()),
-        triangles=len(body.faces),
-        visual=f"{body.name}/{body.name}.glb",
-        visual_sha256=visual,
-        collision=f"{body.name}/{body.name}_parts.obj",
-        collision_sha256=collision,
-        licence=LICENCE,
-        attribution=ATTRIBUTION,
-    )
-
-
-def _mass(body: Body) -> measure.MassProperties:
-    category = body.category
-    mass = mending.mass_properties(category, body.vertices, body.faces, body.parts)
-    low, high = category.mass
-    if not low <= mass.mass <= high:
-        raise PackError(
-            f"{body.name}: {mass.mass:.3f} kg is not what a {category.noun} weighs ({low} to "
-            f"{high} kg); change its size, or the category's density or wall, in the curation"
-        )
-    return mass
-
-
-def _glb(body: Body) -> bytes:
-    corners, normal, faces = normals.smooth(body.vertices, body.uv, body.faces)
-    v, uv = corners[:, :3], corners[:, 3:]
-    material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
-        name=body.name,
-        baseColorTexture=Image.fromarray(body.texture),
-        metallicFactor=0.0,
-        roughnessFactor=0.8,
-    )
-    mesh = trimesh.Trimesh(
-        _y_up(v),
-        faces,
-        vertex_normals=_y_up(normal),
-        visual=trimesh.visual.TextureVisuals(  # type: ignore[no-untyped-call]
-            uv=np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1), material=material
-        ),
-        process=False,
-    )
-    scene = trimesh.Scene()
-    scene.add_geometry(mesh, node_name=body.name, geom_name=body.name)
-    data = trimesh.exchange.gltf.export_glb(  # type: ignore[no-untyped-call]
-        scene, include_normals=True
-    )
-    return bytes(data)
 
 
 def _install(staging: Path, destination: Path, manifest: Manifest) -> None:
@@ -233,12 +133,4 @@ def _install(staging: Path, destination: Path, manifest: Manifest) -> None:
         if (destination / name).exists():
             shutil.rmtree(destination / name)
         (staging / name).replace(destination / name)
-    write_manifest(destination, manifest)
-
-
-def _y_up(v: Points) -> Points:
-    return np.asarray(np.stack([v[:, 0], v[:, 2], -v[:, 1]], axis=1))
-
-
-def _rounded(v: Points, digits: int) -> tuple[float, float, float]:
-    return (round(float(v[0]), digits), round(float(v[1]), digits), round(float(v[2]), digits))
+    writing.write_manifest(destination, manifest)

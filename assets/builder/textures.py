@@ -184,6 +184,11 @@ TEXTURES: Mapping[
         "tiles": ("floor", _tiles((0.78, 0.77, 0.74), (0.52, 0.51, 0.49), 2)),
         "carpet": ("floor", _plain((0.52, 0.49, 0.46), 64, 0.12)),
         "concrete": ("floor", _stone((0.58, 0.58, 0.57), 0.07)),
+        "plaster": ("wall", _plain((0.87, 0.86, 0.83), 48, 0.014)),
+        "warm_plaster": ("wall", _plain((0.82, 0.77, 0.69), 48, 0.018)),
+        "cool_plaster": ("wall", _plain((0.72, 0.76, 0.79), 48, 0.014)),
+        "wall_tiles": ("wall", _tiles((0.86, 0.87, 0.86), (0.66, 0.67, 0.66), 4)),
+        "rough_plaster": ("wall", _stone((0.80, 0.78, 0.74), 0.03)),
     }
 )
-"""name: use ("table" or "floor") and how to draw it"""
+"""name: use and how to draw it"""

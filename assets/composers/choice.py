@@ -1,13 +1,14 @@
 """Which things stand on the table: assets and scales that fit, with duplicates and stacks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from refergym.assets.composers.base import Wants
-from refergym.assets.composers.params import TabletopParams
+from refergym.assets.composers.params import SceneParams, TabletopParams
+from refergym.assets.composers.search import Misfit
 from refergym.assets.errors import ComposeError
 from refergym.assets.footprints import Outline, outline
 from refergym.assets.library import AssetInfo, Pack
@@ -19,10 +20,6 @@ RESERVE = 0.006
 DRAWS = 40
 """assets drawn for one place in the scene"""
 _GRID = 25
-
-
-class Misfit(Exception):
-    """One try at a scene failed; its text is the constraint. Never leaves the composer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +59,16 @@ class Item:
 class Catalogue:
     """The pack's assets with the scales that the parameters allow."""
 
-    def __init__(self, pack: Pack, params: TabletopParams) -> None:
-        """Sort the pack's assets.
+    def __init__(self, pack: Pack, params: SceneParams) -> None:
+        """Sort the pack's items; furniture is left out.
 
         Raises:
             ComposeError: if a category is unknown, or if nothing is left.
         """
         self.pack = pack
         self.params = params
-        known = sorted({a.category for a in pack.manifest.assets})
+        items = [a for a in pack.manifest.assets if a.use == "item"]
+        known = sorted({a.category for a in items})
         for category in params.categories or ():
             if category not in known:
                 raise ComposeError(
@@ -79,8 +77,8 @@ class Catalogue:
                 )
         self.scales: dict[str, tuple[float, float]] = {}
         self.categories: dict[str, list[AssetInfo]] = {}
-        for info in pack.manifest.assets:
-            if params.categories is not None and info.category not in params.categories:
+        for info in items:
+            if not self.allows(info):
                 continue
             low, high = self._limits(info)
             if low <= high:
@@ -88,7 +86,8 @@ class Catalogue:
                 self.categories.setdefault(info.category, []).append(info)
         if not self.categories:
             raise ComposeError(
-                f"scene: no asset of pack {pack.manifest.name!r} has a scale in "
+                f"scene: no asset of pack {pack.manifest.name!r} in splits "
+                f"{', '.join(params.splits)} has a scale in "
                 f"[{params.scale[0]:g}, {params.scale[1]:g}] within "
                 "max_extent, max_height and min_width"
             )
@@ -106,6 +105,13 @@ class Catalogue:
             if a.cavity is not None or a.flat_top
         ]
 
+    def allows(self, info: AssetInfo) -> bool:
+        """Tell whether scenes may show an asset, by its category and its split."""
+        categories = self.params.categories
+        return info.split in self.params.splits and (
+            categories is None or info.category in categories
+        )
+
     def item(
         self,
         info: AssetInfo,
@@ -117,6 +123,20 @@ class Catalogue:
         shape = outline(self.pack, info.name)
         scale = round(scale, 4)
         return Item(info=info, shape=shape, scale=scale, is_wanted=is_wanted, parent=parent)
+
+    def draw(self, assets: Sequence[AssetInfo], rng: np.random.Generator) -> Item:
+        """Draw one of some of the catalogue's assets, and its scale."""
+        info = assets[int(rng.integers(len(assets)))]
+        return self.item(info, rng.uniform(*self.scales[info.name]))
+
+    def draw_graspable(self, rng: np.random.Generator) -> Item:
+        """Draw a category, an asset and a scale that the gripper is known to pick up."""
+        pool = self.graspable
+        category = _pick(sorted({self.pack[n].category for n in pool}), rng)
+        name = _pick([n for n in pool if self.pack[n].category == category], rng)
+        scales = pool[name]
+        scale = scales[int(rng.integers(len(scales)))]
+        return self.item(self.pack[name], scale, is_wanted=True)
 
     def _limits(self, info: AssetInfo) -> tuple[float, float]:
         p = self.params
@@ -131,18 +151,25 @@ class Catalogue:
         return [low + (high - low) * k / (_GRID - 1) for k in range(_GRID)]
 
 
-def choose(catalogue: Catalogue, count: int, wants: Wants, rng: np.random.Generator) -> list[Item]:
+def choose(
+    catalogue: Catalogue,
+    params: TabletopParams,
+    count: int,
+    wants: Wants,
+    rng: np.random.Generator,
+) -> list[Item]:
     """Choose `count` items that fit on the table together; parents stand before their children.
 
     Raises:
         Misfit: if the draws do not come together.
     """
-    return _Choice(catalogue, count, rng).run(wants)
+    return _Choice(catalogue, params, count, rng).run(wants)
 
 
 class _Choice:
-    def __init__(self, catalogue: Catalogue, count: int, rng: np.random.Generator) -> None:
-        p = catalogue.params
+    def __init__(
+        self, catalogue: Catalogue, p: TabletopParams, count: int, rng: np.random.Generator
+    ) -> None:
         self.catalogue, self.params, self.count, self.rng = catalogue, p, count, rng
         width = p.region_x[1] - p.region_x[0] + 2 * p.spill
         depth = p.region_y[1] - p.region_y[0] + 2 * p.spill
@@ -205,27 +232,16 @@ class _Choice:
     def _stack(self) -> None:
         """Now and then put something into or onto the last item."""
         parent = self.items[-1]
-        room = parent.room()
         is_container = parent.info.cavity is not None
         share = self.params.inside if is_container else self.params.on_top
-        if not is_container and parent.tallness > self.params.carrier_height:
+        if not can_carry(parent, self.params) or len(self.items) >= self.count:
             return
-        if room <= 0 or len(self.items) >= self.count or self.rng.random() >= share:
+        if self.rng.random() >= share:
             return
-        for _ in range(DRAWS):
-            child = self._any()
-            low, high = self.catalogue.scales[child.info.name]
-            high = min(high, room / child.shape.outer)
-            depth = parent.info.cavity.depth * parent.scale if parent.info.cavity else 0.0
-            high = min(high, (self.params.carried_height + depth) / child.info.size[2])
-            if high < low:
-                continue
-            child = self.catalogue.item(
-                child.info, self.rng.uniform(low, high), parent=len(self.items) - 1
-            )
-            if _shows(child, parent) and self._differs(child):
-                self.items.append(child)
-                return
+        k = len(self.items) - 1
+        child = draw_child(self.catalogue, parent, k, self._any, self._differs, self.rng)
+        if child is not None:
+            self.items.append(child)
 
     def _any(self) -> Item:
         return self._of(self._pick(self.catalogue.names))
@@ -237,17 +253,10 @@ class _Choice:
         if there:
             used = [there.count(a.shape) for a in assets]
             assets = [a for a, n in zip(assets, used, strict=True) if n == min(used)]
-        info = assets[int(self.rng.integers(len(assets)))]
-        return self.catalogue.item(info, self.rng.uniform(*self.catalogue.scales[info.name]))
+        return self.catalogue.draw(assets, self.rng)
 
     def _graspable(self) -> Item:
-        pool = self.catalogue.graspable
-        pack = self.catalogue.pack
-        category = self._pick(sorted({pack[n].category for n in pool}))
-        name = self._pick([n for n in pool if pack[n].category == category])
-        scales = pool[name]
-        scale = scales[int(self.rng.integers(len(scales)))]
-        return self.catalogue.item(pack[name], scale, is_wanted=True)
+        return self.catalogue.draw_graspable(self.rng)
 
     def _receptacle(self) -> Item:
         """Draw one; most draws insist on room for a wanted graspable."""
@@ -262,10 +271,48 @@ class _Choice:
         return item
 
     def _pick(self, names: list[str]) -> str:
-        return names[int(self.rng.integers(len(names)))]
+        return _pick(names, self.rng)
 
 
-def _shows(child: Item, parent: Item) -> bool:
-    """What stands in a container has to come up to half its depth, or nobody sees it."""
-    cavity = parent.info.cavity
-    return cavity is None or child.tallness >= 0.5 * cavity.depth * parent.scale
+def _pick(names: list[str], rng: np.random.Generator) -> str:
+    return names[int(rng.integers(len(names)))]
+
+
+def can_carry(parent: Item, params: SceneParams) -> bool:
+    """Tell whether a thing has room for another in or on it."""
+    is_low = parent.info.cavity is not None or parent.tallness <= params.carrier_height
+    return is_low and parent.room() > 0
+
+
+def draw_child(
+    catalogue: Catalogue,
+    parent: Item,
+    index: int,
+    draw: Callable[[], Item],
+    suits: Callable[[Item], bool],
+    rng: np.random.Generator,
+) -> Item | None:
+    """Draw something that goes into or onto an item, at a scale that fits.
+
+    Args:
+        catalogue: assets and scales.
+        parent: the container, or the flat top.
+        index: of the parent, among the scene's items.
+        draw: draws an asset.
+        suits: refuses what the scene has already.
+        rng: for the scale.
+    """
+    room, cavity = parent.room(), parent.info.cavity
+    depth = 0.0 if cavity is None else cavity.depth * parent.scale
+    for _ in range(DRAWS):
+        child = draw()
+        low, high = catalogue.scales[child.info.name]
+        high = min(high, room / child.shape.outer)
+        high = min(high, (catalogue.params.carried_height + depth) / child.info.size[2])
+        if high < low:
+            continue
+        child = catalogue.item(child.info, rng.uniform(low, high), parent=index)
+        # what stands in a container has to come up to half its depth, or nobody sees it
+        if child.tallness >= 0.5 * depth and suits(child):
+            return child
+    return None

@@ -1,31 +1,50 @@
 """Where things stand: upright, turned at random, footprints apart, close enough for the camera."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from shapely import Polygon
 
-from refergym.assets.composers.choice import Item, Misfit
+from refergym.assets import poses
+from refergym.assets.composers.choice import Item
 from refergym.assets.composers.params import TabletopParams
+from refergym.assets.composers.search import Misfit
+from refergym.assets.composers.stacking import rest_height
 from refergym.assets.footprints import overlaps, placed
+from refergym.assets.library import Pack
+from refergym.assets.spec import ObjectSpec
 
 GROWTH = 1.3
 """the part of the table in use grows by this when things do not fit in it"""
+STACK_TRIES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where an item stands."""
+    """Where something stands, upright; world, if nothing else is said."""
 
     x: float
-    """m, world"""
+    """m"""
     y: float
-    """m, world"""
+    """m"""
     z: float
-    """m, world"""
+    """m"""
     yaw: float
     """rad"""
+
+
+def joined(base: Place, local: Place) -> Place:
+    """Return a place that is given in the frame of another one."""
+    c, s = math.cos(base.yaw), math.sin(base.yaw)
+    return Place(
+        x=round(base.x + c * local.x - s * local.y, 6),
+        y=round(base.y + s * local.x + c * local.y, 6),
+        z=round(base.z + local.z, 6),
+        yaw=round(math.remainder(base.yaw + local.yaw, 2 * math.pi), 6),
+    )
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,60 @@ def arrange(
         if size >= whole:
             raise Misfit("footprints do not fit")
         size *= GROWTH
+
+
+def stack(
+    pack: Pack, child: Item, parent: Item, base: Place, rng: np.random.Generator
+) -> Place | None:
+    """Draw a place in or on a thing where an item stands; None if none of a few will do."""
+    slack = max(0.0, parent.room() - child.radius)
+    for _ in range(STACK_TRIES):
+        angle, yaw = (math.pi * (2 * rng.random(2) - 1)).tolist()
+        out = slack * float(rng.random())
+        at = out * math.cos(angle), out * math.sin(angle)
+        place = resting(pack, child, parent, base, at, yaw)
+        if place is not None:
+            return place
+    return None
+
+
+def resting(
+    pack: Pack, child: Item, parent: Item, base: Place, offset: tuple[float, float], yaw: float
+) -> Place | None:
+    """Return where an item comes to rest in or on another, or None if it would tip.
+
+    Args:
+        pack: where both are.
+        child: the upper item.
+        parent: the lower item.
+        base: its place.
+        offset: [2] m, the upper one's middle in the lower one's frame.
+        yaw: rad, likewise.
+    """
+    names = parent.info.name, parent.scale, child.info.name, child.scale
+    height = rest_height(pack, *names, offset, yaw)
+    if height is None:
+        return None
+    return joined(base, Place(x=offset[0], y=offset[1], z=height, yaw=yaw))
+
+
+def as_objects(items: Sequence[Item], places: Sequence[Place]) -> tuple[ObjectSpec, ...]:
+    """Return items where they stand as records, named after their categories."""
+    seen: Counter[str] = Counter()
+    objects = []
+    for item, place in zip(items, places, strict=True):
+        name = item.info.category.replace(" ", "_")
+        row = np.array([place.x, place.y, place.z, *poses.about_z(place.yaw)])
+        objects.append(
+            ObjectSpec(
+                id=f"{name}_{seen[name]}",
+                asset=item.info.name,
+                pose=poses.as_pose(row),
+                scale=item.scale,
+            )
+        )
+        seen[name] += 1
+    return tuple(objects)
 
 
 def _fill(

@@ -5,26 +5,23 @@ camera vary, and the camera is as near as shows everything.
 """
 
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from refergym.assets import poses
 from refergym.assets.composers.base import Wants
-from refergym.assets.composers.choice import Catalogue, Item, Misfit, choose
-from refergym.assets.composers.layout import Place, arrange
-from refergym.assets.composers.params import TabletopParams, read_params
-from refergym.assets.composers.stacking import rest_height
-from refergym.assets.composers.viewpoint import find_camera
+from refergym.assets.composers.choice import Catalogue, Item, choose
+from refergym.assets.composers.layout import Place, arrange, as_objects, stack
+from refergym.assets.composers.params import TabletopParams, read_tabletop
+from refergym.assets.composers.picture import find_camera
+from refergym.assets.composers.search import Misfit, search
 from refergym.assets.errors import ComposeError
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.seeding import generator
-from refergym.assets.spec import LightSpec, ObjectSpec, Pose, SceneSpec, SupportSpec
+from refergym.assets.spec import LightSpec, Pose, SceneSpec, SupportSpec
 
 FLOOR_SIZE = (6.0, 6.0, 0.1)
 """[3] m"""
-STACK_TRIES = 6
 
 
 class Tabletop:
@@ -38,7 +35,7 @@ class Tabletop:
     def __init__(self, *, pack: Pack | None = None, **params: Any) -> None:
         """Check the parameters and sort the pack's assets; None opens the package's own pack."""
         self.pack = pack or open_pack()
-        self.params: TabletopParams = read_params(params)
+        self.params: TabletopParams = read_tabletop(params)
         self._catalogue = Catalogue(self.pack, self.params)
 
     def compose(self, seed: int, index: int = 0, wants: Wants = Wants()) -> SceneSpec:  # noqa: B008
@@ -59,18 +56,12 @@ class Tabletop:
         """
         self._check(wants)
         count = self._count(wants, generator(seed, "compose", index))
-        causes: Counter[str] = Counter()
-        for k in range(1, self.params.tries + 1):
-            rng = generator(seed, "compose", index, k)
-            try:
-                return self._try(seed, count, wants, rng), dict(causes)
-            except Misfit as e:
-                causes[str(e)] += 1
-        told = "; ".join(
-            f"{cause}: {n}" + (f" of {self.params.tries} tries" if k == 0 else "")
-            for k, (cause, n) in enumerate(causes.most_common())
+        what = f"scene {index} of seed {seed} with {count} objects"
+        return search(
+            lambda k: self._try(seed, count, wants, generator(seed, "compose", index, k)),
+            self.params.tries,
+            what,
         )
-        raise ComposeError(f"scene {index} of seed {seed} with {count} objects: {told}")
 
     def _check(self, wants: Wants) -> None:
         p, name = self.params, self.pack.manifest.name
@@ -96,10 +87,10 @@ class Tabletop:
 
     def _try(self, seed: int, count: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
         p = self.params
-        items = choose(self._catalogue, count, wants, rng)
+        items = choose(self._catalogue, p, count, wants, rng)
         places = self._stack(items, arrange(items, p, rng), rng)
         camera = find_camera(self.pack, items, places, p, rng)
-        objects = self._objects(items, places)
+        objects = as_objects(items, places)
         return SceneSpec(
             seed=seed,
             composer="tabletop",
@@ -117,50 +108,11 @@ class Tabletop:
         """Add the places of what stands in or on something; parents come before children."""
         for k, item in enumerate(items):
             if item.parent is not None:
-                places[k] = self._stacked(item, items[item.parent], places[item.parent], rng)
+                place = stack(self.pack, item, items[item.parent], places[item.parent], rng)
+                if place is None:
+                    raise Misfit("nothing rests in or on what was chosen to hold it")
+                places[k] = place
         return [places[k] for k in range(len(items))]
-
-    def _stacked(self, child: Item, parent: Item, base: Place, rng: np.random.Generator) -> Place:
-        slack = max(0.0, parent.room() - child.radius)
-        for _ in range(STACK_TRIES):
-            angle, yaw = (math.pi * (2 * rng.random(2) - 1)).tolist()
-            out = slack * float(rng.random())
-            dx, dy = out * math.cos(angle), out * math.sin(angle)
-            height = rest_height(
-                self.pack,
-                parent.info.name,
-                parent.scale,
-                child.info.name,
-                child.scale,
-                (dx, dy),
-                yaw,
-            )
-            if height is not None:
-                c, s = math.cos(base.yaw), math.sin(base.yaw)
-                return Place(
-                    x=round(base.x + c * dx - s * dy, 6),
-                    y=round(base.y + s * dx + c * dy, 6),
-                    z=round(base.z + height, 6),
-                    yaw=round(math.remainder(base.yaw + yaw, 2 * math.pi), 6),
-                )
-        raise Misfit("nothing rests in or on what was chosen to hold it")
-
-    def _objects(self, items: list[Item], places: list[Place]) -> tuple[ObjectSpec, ...]:
-        seen: Counter[str] = Counter()
-        objects = []
-        for item, place in zip(items, places, strict=True):
-            name = item.info.category.replace(" ", "_")
-            row = np.array([place.x, place.y, place.z, *poses.about_z(place.yaw)])
-            objects.append(
-                ObjectSpec(
-                    id=f"{name}_{seen[name]}",
-                    asset=item.info.name,
-                    pose=poses.as_pose(row),
-                    scale=item.scale,
-                )
-            )
-            seen[name] += 1
-        return tuple(objects)
 
     def _supports(self, rng: np.random.Generator) -> tuple[SupportSpec, SupportSpec]:
         p = self.params

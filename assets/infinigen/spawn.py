@@ -5,7 +5,7 @@ Runs inside the builder's own environment (bpy, infinigen), started as a script 
 input, answers go as JSON lines to standard output:
 
     {"name", "factory", "seed", "folder", "longest": [least, most] m or null, "triangles",
-     "texture", "turn": "xyz" Euler angles in degrees}
+     "attributes": {...} of the factory, "wrap": bool, "texture": px, "turn": [x, y, z] degrees}
     {"name", "error": null or text, "figures": {...}}
 
 A job's folder gets mesh.npz (vertices [V, 3] m, uv [V, 2] from the texture's top left, faces
@@ -25,37 +25,25 @@ _ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)  # Blender talks on standard output
 
 import bpy  # noqa: E402
-import infinigen  # noqa: E402
 import numpy as np  # noqa: E402
-from infinigen.core import init  # noqa: E402
+import offline  # noqa: E402
 
 AREA_GUARD = (0.93, 1.07)
 """allowed change of a surface by decimation; collapse eats table tops, which are single n-gons"""
 MOST_PIECES = 60
 """loose pieces up to which a mesh is decimated piece by piece"""
-MOST_TIMES = 3
+MOST_TIMES = 1.5
 """times the triangles asked for that are still accepted"""
+VOXELS = 90
+"""along the longest side of what is wrapped in a new surface"""
 UNBAKEABLE = {
     "Glass", "GlassVolume", "ColoredGlass", "PlasticTranslucent", "BlackGlass", "Mirror",
 }  # fmt: skip
 """materials without a diffuse colour: they bake black"""
 
 
-def prepare() -> None:
-    """Make Infinigen usable offline, with materials that bake."""
-
-    def no_addon(addon, fail="fatal", allow_online=False):  # type: ignore[no-untyped-def]
-        if fail != "warn":
-            raise ValueError(f"Blender add-on {addon} is not available")
-        return False
-
-    init.require_blender_addon = no_addon  # it would try to download
-    os.chdir(infinigen.repo_root())  # gin's includes are relative
-    init.apply_gin_configs(
-        ["infinigen_examples/configs_indoor", "infinigen_examples/configs_nature"],
-        configs=["base_indoors"],
-        skip_unknown=True,
-    )
+def make_bakeable() -> None:
+    """Take the materials that do not bake out of Infinigen's lists, and set up Cycles."""
     from infinigen.assets.composition import material_assignments
     from infinigen.assets.materials import ceramic, plastic
 
@@ -64,10 +52,6 @@ def prepare() -> None:
         is_list = isinstance(value, list) and value and isinstance(value[0], tuple)
         if is_list and len(value[0]) == 2 and isinstance(value[0][0], type):
             value[:] = [t for t in value if t[0].__name__ not in UNBAKEABLE] or plain
-    scene = bpy.context.scene
-    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 1
-    # The machine's cores are shared out by jobs, not by Blender's threads.
-    scene.render.threads_mode, scene.render.threads = "FIXED", 1
 
 
 def spawn(job: dict) -> dict:
@@ -77,13 +61,16 @@ def spawn(job: dict) -> dict:
 
     start = time.process_time()
     butil.clear_scene()
-    prepare_scene = bpy.context.scene
-    prepare_scene.render.engine, prepare_scene.cycles.device = "CYCLES", "CPU"
-    prepare_scene.cycles.samples = 1
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 1
     module, name = job["factory"].rsplit(".", 1)
     factory_class = getattr(importlib.import_module(module), name)
     with FixedSeed(job["seed"]):
         factory = factory_class(job["seed"])
+        for attribute, value in job["attributes"].items():
+            if not hasattr(factory, attribute):
+                raise ValueError(f"{name} has no attribute {attribute!r}")
+            setattr(factory, attribute, value)
         root = factory.spawn_asset(i=job["seed"])
         factory.finalize_assets(root)
     thing = _joined(root)
@@ -91,21 +78,22 @@ def spawn(job: dict) -> dict:
     _turn(thing, job["turn"])
     factor = _rescale(thing, job["longest"])
     spawned = time.process_time()
-    area = _surface(thing)
-    if raw > job["triangles"]:
-        thing = _decimated(thing, job["triangles"])
-    kept, count = _surface(thing) / area, _triangles(thing)
-    if count > MOST_TIMES * job["triangles"]:
-        raise ValueError(f"decimation leaves {count} triangles of {raw}")
+    area, source = _surface(thing), None
+    if job["wrap"]:
+        thing, source = _wrapped(thing, job["triangles"])
+    elif raw > job["triangles"]:
+        thing, source = _decimated(thing, job["triangles"])
+    kept = _surface(thing) / area
     decimated = time.process_time()
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    texture = _baked(thing, folder, job["texture"])
+    texture = _baked(thing, source, folder, job["texture"])
     _write(thing, folder)
     return {
         "raw_triangles": raw,
         "triangles": _triangles(thing),
         "area_kept": round(kept, 4),
+        "is_remeshed": source is not None,
         "scale": round(factor, 6),
         "texture": texture.name,
         "spawn_s": round(spawned - start, 2),
@@ -173,33 +161,64 @@ def _rescale(thing, longest) -> float:  # type: ignore[no-untyped-def]
 
 
 def _decimated(thing, target):  # type: ignore[no-untyped-def]
-    """Collapse edges; where that changes the surface, piece by piece or by dissolving."""
+    """Collapse edges; where that fails, piece by piece; at last wrap it in a new surface.
+
+    Returns the mesh, and the mesh that its picture is to be baked from where that is another.
+    """
     from infinigen.core.util import blender as butil
 
-    before, backup = _surface(thing), thing.data.copy()
+    area, whole = _surface(thing), thing.data.copy()
     _modify(thing, "COLLAPSE", ratio=target / _triangles(thing))
-    low, high = AREA_GUARD
-    if low < _surface(thing) / before < high and _triangles(thing) <= 1.5 * target:
-        return thing
-    collapsed, thing.data = thing.data, backup
-    total = _triangles(thing)
+    if _is_good(thing, area, target):
+        return thing, None
+    thing.data = whole.copy()
     with butil.SelectObjects(thing):
         pieces = butil.split_object(thing)
-    if len(pieces) > MOST_PIECES:
-        thing = _merge(pieces)
-        thing.data = collapsed
-        return thing
-    for piece in pieces:
-        count = _triangles(piece)
-        if count <= 60:
-            continue
-        bpy.context.view_layer.objects.active = piece
-        whole, area = piece.data.copy(), _surface(piece)
-        _modify(piece, "COLLAPSE", ratio=min(1.0, max(60, target * count / total) / count))
-        if not low < _surface(piece) / max(area, 1e-12) < high:
-            piece.data = whole
-            _modify(piece, "DISSOLVE", angle=math.radians(10))
-    return _merge(pieces)
+    total = sum(_triangles(p) for p in pieces)
+    if len(pieces) <= MOST_PIECES:
+        for piece in pieces:
+            _decimate_piece(piece, max(60, target * _triangles(piece) / total))
+    thing = _merge(pieces)
+    if _is_good(thing, area, target):
+        return thing, None
+    thing.data = whole
+    return _wrapped(thing, target)
+
+
+def _wrapped(thing, target):  # type: ignore[no-untyped-def]
+    """Wrap a mesh in a new surface; returns that and the mesh."""
+    source = thing.copy()
+    source.data = thing.data.copy()
+    bpy.context.scene.collection.objects.link(source)
+    remesh = thing.modifiers.new("remesh", "REMESH")
+    remesh.mode, remesh.use_smooth_shade = "VOXEL", True
+    remesh.voxel_size = float(np.ptp(_points(thing), axis=0).max()) / VOXELS
+    bpy.context.view_layer.objects.active = thing
+    bpy.ops.object.modifier_apply(modifier="remesh")
+    if _triangles(thing) == 0:
+        raise ValueError("nothing is left of the mesh after remeshing: it has no volume")
+    if _triangles(thing) > target:
+        _modify(thing, "COLLAPSE", ratio=target / _triangles(thing))
+    if _triangles(thing) > MOST_TIMES * target:
+        raise ValueError(f"decimation leaves {_triangles(thing)} triangles, wanted {target}")
+    return thing, source
+
+
+def _is_good(thing, area, target) -> bool:  # type: ignore[no-untyped-def]
+    low, high = AREA_GUARD
+    return low < _surface(thing) / area < high and _triangles(thing) <= MOST_TIMES * target
+
+
+def _decimate_piece(piece, target) -> None:  # type: ignore[no-untyped-def]
+    count, area = _triangles(piece), _surface(piece)
+    if count <= 60 or area <= 0:
+        return
+    low, high = AREA_GUARD
+    whole = piece.data.copy()
+    _modify(piece, "COLLAPSE", ratio=min(1.0, target / count))
+    if not low < _surface(piece) / area < high:
+        piece.data = whole
+        _modify(piece, "DISSOLVE", angle=math.radians(10))
 
 
 def _modify(thing, kind, ratio=1.0, angle=0.0) -> None:  # type: ignore[no-untyped-def]
@@ -216,31 +235,64 @@ def _modify(thing, kind, ratio=1.0, angle=0.0) -> None:  # type: ignore[no-untyp
         bpy.ops.object.modifier_apply(modifier="triangles")
 
 
-def _baked(thing, folder, size) -> Path:  # type: ignore[no-untyped-def]
+def _baked(thing, source, folder, size) -> Path:  # type: ignore[no-untyped-def]
     """Bake the diffuse colour of all materials into one picture over new UVs."""
     from infinigen.core.util import blender as butil
     from infinigen.tools import export
 
-    uv = thing.data.uv_layers.new(name="ExportUV")
+    thing.data.uv_layers.new(name="ExportUV")
     thing.data.uv_layers["ExportUV"].active = True
     with butil.SelectObjects(thing):
         bpy.ops.object.mode_set(mode="EDIT")
         bpy.ops.mesh.select_all(action="SELECT")
         bpy.ops.uv.smart_project(angle_limit=1.15, island_margin=0.004)
         bpy.ops.object.mode_set(mode="OBJECT")
-        for slot in thing.material_slots:
+    painted = source or thing
+    with butil.SelectObjects(painted):
+        for slot in painted.material_slots:
             if slot.material:
                 slot.material = export.deep_copy_material(slot.material)
-        export.process_glass_materials(thing, False)
-        for slot in thing.material_slots:
+        export.process_glass_materials(painted, False)
+        for slot in painted.material_slots:
             if slot.material and slot.material.use_nodes:
                 _opaque(slot.material.node_tree)
-        export.process_interfering_params(thing)
-        export.bake_pass(thing, folder, size, "DIFFUSE", False, "baked")
-    del uv
+        export.process_interfering_params(painted)
+        if source is None:
+            export.bake_pass(thing, folder, size, "DIFFUSE", False, "baked")
     path = folder / "texture.png"
-    (folder / "baked_DIFFUSE.png").replace(path)
+    if source is None:
+        (folder / "baked_DIFFUSE.png").replace(path)
+    else:
+        _bake_from(source, thing, path, size)
     return path
+
+
+def _bake_from(source, thing, path, size) -> None:  # type: ignore[no-untyped-def]
+    """Bake another mesh's colours onto a mesh that wraps it."""
+    image = bpy.data.images.new("baked", size, size)
+    material = bpy.data.materials.new("baked")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    node = nodes.new("ShaderNodeTexImage")
+    node.image, nodes.active = image, node
+    thing.data.materials.clear()
+    thing.data.materials.append(material)
+    bpy.ops.object.select_all(action="DESELECT")
+    source.hide_render = thing.hide_render = False
+    source.select_set(True)
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    reach = 0.05 * float(np.ptp(_points(thing), axis=0).max())
+    bpy.ops.object.bake(
+        type="DIFFUSE",
+        pass_filter={"COLOR"},
+        use_selected_to_active=True,
+        cage_extrusion=reach,
+        max_ray_distance=4 * reach,
+    )
+    image.filepath_raw = str(path)
+    image.file_format = "PNG"
+    image.save()
 
 
 def _opaque(tree) -> None:  # type: ignore[no-untyped-def]
@@ -298,7 +350,8 @@ def _surface(thing) -> float:  # type: ignore[no-untyped-def]
 
 def main() -> None:
     """Answer jobs until standard input ends."""
-    prepare()
+    offline.prepare()
+    make_bakeable()
     for line in sys.stdin:
         job = json.loads(line)
         answer = {"name": job["name"], "error": None, "figures": {}}

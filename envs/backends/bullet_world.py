@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from refergym.assets import poses
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.robots.panda_model import panda_urdf
-from refergym.assets.spec import Pose, SceneSpec
+from refergym.assets.spec import Pose, SceneSpec, SupportSpec
+from refergym.envs.backends.slabs import convex_parts
 from refergym.envs.errors import BackendError
 from refergym.envs.types import State
 
@@ -115,18 +116,7 @@ class BulletWorld:
         self._bodies, self._frames, self._points, self._index = [], [], [], {}
         self.held, self._ticks, self._sleepless = -1, 0, set()
         for support in spec.supports:
-            shape = p.createCollisionShape(
-                p.GEOM_BOX, halfExtents=[v / 2 for v in support.size], physicsClientId=c
-            )
-            body = p.createMultiBody(
-                0,
-                shape,
-                -1,
-                support.pose.position,
-                _xyzw(support.pose.orientation),
-                physicsClientId=c,
-            )
-            p.changeDynamics(body, -1, lateralFriction=support.friction, physicsClientId=c)
+            self._add_support(support)
         self._add_robot(spec)
         for i, (thing, pose) in enumerate(zip(spec.objects, start, strict=True)):
             info = self._pack[thing.asset]
@@ -138,6 +128,25 @@ class BulletWorld:
             self._index[body] = i
         if asleep:
             self._sleep_all()
+
+    def _add_support(self, support: SupportSpec) -> None:
+        p, c = self._p, self._client
+        shapes = []
+        if support.outline is None:
+            half = [v / 2 for v in support.size]
+            shapes = [p.createCollisionShape(p.GEOM_BOX, halfExtents=half, physicsClientId=c)]
+        if support.outline is not None or support.asset is not None:
+            for part in convex_parts(self._pack, support):
+                rows = _shared_rows(part)
+                shape = p.createCollisionShape(p.GEOM_MESH, vertices=rows, physicsClientId=c)
+                shapes.append(shape)
+        place = support.pose.position, _xyzw(support.pose.orientation)
+        for k, shape in enumerate(shapes):
+            body = p.createMultiBody(0, shape, -1, *place, physicsClientId=c)
+            p.changeDynamics(body, -1, lateralFriction=support.friction, physicsClientId=c)
+            if k or support.outline is not None:
+                # boxes keep their margin inside, hulls add it: things would stand 1 mm too high
+                p.changeDynamics(body, -1, collisionMargin=0.0, physicsClientId=c)
 
     def _add_robot(self, spec: SceneSpec) -> None:
         p, c = self._p, self._client
@@ -364,6 +373,22 @@ class BulletWorld:
             forces=[_ARM_FORCE] * 7 + [_GRIP_FORCE] * 2,
             physicsClientId=c,
         )
+
+
+def _shared_rows(points: Array) -> list[list[float]]:
+    """Points [N, 3] as lists that are used again.
+
+    PyBullet never lets go of a list of vertices; new ones for each world would pile up.
+    """
+    rows = _rows(len(points))
+    for row, point in zip(rows, points.tolist(), strict=True):
+        row[:] = point
+    return rows
+
+
+@lru_cache(maxsize=None)
+def _rows(count: int) -> list[list[float]]:
+    return [[0.0, 0.0, 0.0] for _ in range(count)]
 
 
 def _xyzw(q: Sequence[float] | Array) -> list[float]:

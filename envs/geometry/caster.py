@@ -1,7 +1,7 @@
 """Cast rays into a scene without building it: each asset is prepared once, in its own frame.
 
 Rays are carried into the objects' frames, so nothing is rebuilt when things move. Embree (embreex)
-does the intersections.
+does the intersections. Rays meet what a renderer draws: furniture, not its slab, and fixtures too.
 """
 
 from functools import lru_cache
@@ -12,18 +12,19 @@ from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
 from refergym.assets import poses
+from refergym.assets.footprints import furniture_pose, support_corners
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.robots import kinematics
 from refergym.assets.robots.panda_model import panda_visuals
-from refergym.assets.spec import CameraSpec, SceneSpec
-from refergym.envs.types import ID_NOTHING, ID_ROBOT, ID_SUPPORT, State
+from refergym.assets.spec import CameraSpec, SceneSpec, SupportSpec
+from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT, State
 
 Array = NDArray[np.float64]
 _FAR = 1e3
 
 
 class Caster:
-    """First hits of rays on the objects, supports and robot of any scene of one pack."""
+    """First hits of rays on whatever is seen in any scene of one pack."""
 
     def __init__(self, pack: Pack | None = None) -> None:
         """Prepare nothing yet; assets are prepared when first met."""
@@ -87,8 +88,11 @@ class Caster:
                 )
                 _keep_nearer(best, ids, t, i)
         for k, support in enumerate(spec.supports):
-            t = _cast_box(poses.as_row(support.pose), np.array(support.size), origins, directions)
+            t = self._cast_support(support, origins, directions)
             _keep_nearer(best, ids, t, ID_SUPPORT - k)
+        for k, fixture in enumerate(spec.fixtures):
+            t = _cast_box(poses.as_row(fixture.pose), np.array(fixture.size), origins, directions)
+            _keep_nearer(best, ids, t, ID_FIXTURE - k)
         if robot:
             scene = _robot_scene(state.joints.tobytes())
             base = poses.as_row(spec.robot.base)
@@ -112,6 +116,14 @@ class Caster:
         ray_w = poses.rotation(row[3:]) @ ray_c
         t, _ = self.cast(spec, state, row[:3], ray_w)
         return float(t[0]) if t[0] <= cam.far else 0.0
+
+    def _cast_support(self, support: SupportSpec, origins: Array, directions: Array) -> Array:
+        if support.asset is not None:
+            pose = poses.as_row(furniture_pose(self.pack, support))
+            return self.cast_object(support.asset, 1.0, pose, origins, directions)
+        if support.outline is not None:
+            return _cast_prism(support, origins, directions)
+        return _cast_box(poses.as_row(support.pose), np.array(support.size), origins, directions)
 
     def _scene(self, asset: str) -> rtcore_scene.EmbreeScene:
         if asset not in self._scenes:
@@ -151,3 +163,22 @@ def _cast_box(pose: Array, size: Array, origins: Array, directions: Array) -> Ar
     near = np.nanmax(np.minimum(a, b), axis=1)
     far = np.nanmin(np.maximum(a, b), axis=1)
     return np.where((near <= far) & (near > 0), near, np.inf)
+
+
+def _cast_prism(support: SupportSpec, origins: Array, directions: Array) -> Array:
+    """As `_cast_box`, for a slab with an outline: the rays' parts inside all of its planes."""
+    corners = support_corners(support)
+    edges = np.roll(corners, -1, axis=0) - corners
+    sides = np.column_stack([edges[:, 1], -edges[:, 0], np.zeros(len(edges))])
+    normals = np.vstack([sides, (0, 0, 1), (0, 0, -1)])
+    reach = np.concatenate([(sides[:, :2] * corners).sum(axis=1), [support.size[2] / 2] * 2])
+    pose = poses.as_row(support.pose)
+    turn = poses.rotation(pose[3:])
+    room = reach - (origins - pose[:3]) @ turn @ normals.T
+    speed = directions @ turn @ normals.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = room / speed
+    near = np.where(speed < 0, t, -np.inf).max(axis=1)
+    far = np.where(speed > 0, t, np.inf).min(axis=1)
+    misses = ((speed == 0) & (room < 0)).any(axis=1)
+    return np.where((near <= far) & (near > 0) & ~misses, near, np.inf)

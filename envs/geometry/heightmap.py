@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from refergym.assets import poses
+from refergym.assets.footprints import support_polygon
 from refergym.assets.library import Pack
-from refergym.assets.spec import SceneSpec
+from refergym.assets.spec import SceneSpec, SupportSpec
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.types import ID_NOTHING, ID_SUPPORT, State
 
 Array = NDArray[np.float64]
 RESOLUTION = 0.003
 """m between cells"""
+_LEVEL = (1.0, 0.0, 0.0, 0.0)
 _CEILING = 2.0
 _ATTITUDE_DIGITS = 5
 
@@ -163,17 +166,67 @@ def _extents(pack: Pack, asset: str, scale: float, turn: bytes) -> tuple[Array, 
 
 
 def _lay_supports(spec: SceneSpec, origin: Array, heights: Array, ids: NDArray[np.int32]) -> None:
+    """Lay the supports' upper faces; of furniture too, the slab alone decides where things stand.
+
+    What the mesh shows is noise to a grasp.
+    """
     for k, support in enumerate(spec.supports):
-        spans = []
-        for axis in (0, 1):
-            middle, half = support.pose.position[axis], support.size[axis] / 2
-            first = math.ceil((middle - half - origin[axis]) / RESOLUTION)
-            last = math.floor((middle + half - origin[axis]) / RESOLUTION)
-            spans.append(slice(max(first, 0), max(last + 1, 0)))
-        region = heights[spans[0], spans[1]]
+        if support.outline is None and support.pose.orientation == _LEVEL:
+            cells = _box_cells(support, origin)
+        else:
+            cells = _prism_cells(support, origin, heights.shape)
+        region = heights[cells[:2]]
         higher = region < support.top
+        if cells[2] is not None:
+            higher &= cells[2]
         region[higher] = support.top
-        ids[spans[0], spans[1]][higher] = ID_SUPPORT - k
+        ids[cells[:2]][higher] = ID_SUPPORT - k
+
+
+_Cells = tuple[slice, slice, NDArray[np.bool_] | None]
+"""rows, columns, and which of the cells there are meant (none: all)"""
+
+
+def _box_cells(support: SupportSpec, origin: Array) -> _Cells:
+    """Cells on the upper face of a box that is not turned."""
+    spans = []
+    for axis in (0, 1):
+        middle, half = support.pose.position[axis], support.size[axis] / 2
+        first = math.ceil((middle - half - origin[axis]) / RESOLUTION)
+        last = math.floor((middle + half - origin[axis]) / RESOLUTION)
+        spans.append(slice(max(first, 0), max(last + 1, 0)))
+    return spans[0], spans[1], None
+
+
+def _prism_cells(support: SupportSpec, origin: Array, shape: tuple[int, ...]) -> _Cells:
+    """Cells on the upper face of any slab: between the lower and the upper side of its outline."""
+    low_x, low_y, high_x, high_y = _chains(support)
+    nx, ny = shape
+    first = max(0, math.ceil((low_x[0] - origin[0]) / RESOLUTION))
+    last = min(nx - 1, math.floor((low_x[-1] - origin[0]) / RESOLUTION))
+    rows = slice(first, max(first, last + 1))
+    x = origin[0] + np.arange(rows.start, rows.stop) * RESOLUTION
+    from_j = np.ceil((np.interp(x, low_x, low_y) - origin[1]) / RESOLUTION)
+    to_j = np.floor((np.interp(x, high_x, high_y) - origin[1]) / RESOLUTION)
+    if (from_j <= 0).all() and (to_j >= ny - 1).all():
+        return rows, slice(0, ny), None
+    j = np.arange(ny)
+    return rows, slice(0, ny), (j >= from_j[:, None]) & (j <= to_j[:, None])
+
+
+@lru_cache(maxsize=256)
+def _chains(support: SupportSpec) -> tuple[Array, Array, Array, Array]:
+    """A support's outline as two functions of x: (x, y) of its lower side, (x, y) of its upper."""
+    ring = shapely.get_coordinates(support_polygon(support))[:-1]
+    start = np.lexsort((ring[:, 1], ring[:, 0]))[0]
+    ring = np.roll(ring, -start, axis=0)
+    end = int(np.lexsort((-ring[:, 1], ring[:, 0]))[-1])  # the lowest of the rightmost
+    turn = int(np.lexsort((ring[:, 1], ring[:, 0]))[-1])  # the highest of the rightmost
+    lower = ring[: end + 1]
+    upper = np.vstack([ring[turn:], ring[:1]])[::-1]
+    if len(upper) > 1 and upper[0, 0] == upper[1, 0]:
+        upper = upper[1:]  # an upright edge on the left: its upper end
+    return lower[:, 0], lower[:, 1], upper[:, 0], upper[:, 1]
 
 
 def _lay(

@@ -1,10 +1,10 @@
 """What there is to draw: meshes and boxes with their places, colours and ids, for any renderer.
 
-Supports and the pedestal are boxes with planar texture mapping; objects and robot links are
-triangle meshes. Pixel ids are those of `refergym.envs.types`.
+Rectangular supports, the pedestal and fixtures are boxes with planar texture mapping; objects,
+robot links, furniture and supports with an outline are triangle meshes. Pixel ids are those of
+`refergym.envs.types`.
 """
 
-import functools
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets.camera import pose_matrices, pose_matrix
+from refergym.assets.footprints import furniture_pose, support_corners
 from refergym.assets.library import Pack, open_pack
-from refergym.assets.spec import RobotSpec, SceneSpec
+from refergym.assets.spec import FixtureSpec, RobotSpec, SceneSpec, SupportSpec
 from refergym.envs.errors import RenderError
 from refergym.envs.render.look import F32, PEDESTAL, linear
+from refergym.envs.render.parts import Array, Part, density, prism
 from refergym.envs.render.textures import MipTexture
-from refergym.envs.types import ID_ROBOT, ID_SUPPORT, State
+from refergym.envs.types import ID_FIXTURE, ID_ROBOT, ID_SUPPORT, State
 
-Array = NDArray[np.float64]
 V = TypeVar("V")
 
 PEDESTAL_CENTRE = (-0.03, 0.0)
@@ -29,34 +30,6 @@ PEDESTAL_CENTRE = (-0.03, 0.0)
 PEDESTAL_SIZE = (0.26, 0.26)
 """[2] m"""
 CACHED_ASSETS = 128
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Part:
-    """Triangles in their own frame, with a texture or with a colour for each face."""
-
-    vertices: F32
-    """[V, 3] m"""
-    normals: F32
-    """[V, 3] unit"""
-    faces: NDArray[np.int32]
-    """[F, 3]"""
-    uv: F32 | None = None
-    """[V, 2] origin at the texture's top left"""
-    image: NDArray[np.uint8] | None = None
-    """[h, w, 3] sRGB"""
-    texture: MipTexture | None = None
-    """the same with mip levels"""
-    texels_per_metre: float = 0.0
-    """of the full-size texture, on average over the surface"""
-    colours: NDArray[np.uint8] | None = None
-    """[F, 3] sRGB, where there is no texture"""
-
-    @functools.cached_property
-    def corners(self) -> Array:
-        """[8, 3] m, of the bounding box."""
-        low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        return np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +44,8 @@ class Instance:
     scale: float = 1.0
     tint: F32
     """[3] multiplies linear colours"""
+    is_glossy: bool = True
+    """whether it shows a highlight"""
     id: int
 
 
@@ -92,6 +67,9 @@ class Box:
     """the same with mip levels"""
     texture_scale: float = 1.0
     """m per repetition"""
+    glow: float = 0.0
+    """share of the colour that is seen whatever the light"""
+    throws_shadow: bool = True
     id: int
 
 
@@ -174,21 +152,14 @@ class Content:
         ]
 
     def boxes(self, spec: SceneSpec) -> list[Box]:
-        """Return the supports, and the pedestal under the robot's base where there is room."""
+        """Return the rectangular supports, the fixtures, and the pedestal under the robot's base.
+
+        There is a pedestal where there is room for one; the fixtures come last.
+        """
         out = []
         for k, s in enumerate(spec.supports):
-            out.append(
-                Box(
-                    key=(self.pack.digest, s.texture),
-                    matrix=pose_matrix(s.pose),
-                    half=np.array(s.size) / 2,
-                    colour=linear(s.colour),
-                    image=self.pack.texture(s.texture) if s.texture else None,
-                    texture=self._texture(s.texture) if s.texture else None,
-                    texture_scale=s.texture_scale,
-                    id=ID_SUPPORT - k,
-                )
-            )
+            if s.outline is None and s.asset is None:
+                out.append(self._box(s, ID_SUPPORT - k))
         base = pose_matrix(spec.robot.base)
         height = float(base[2, 3]) - min(s.top for s in spec.supports)
         if height > 1e-3:
@@ -197,7 +168,72 @@ class Content:
             half = np.array([*PEDESTAL_SIZE, height]) / 2
             colour = linear(PEDESTAL)
             out.append(Box(matrix=base @ local, half=half, colour=colour, id=ID_ROBOT))
+        for k, f in enumerate(spec.fixtures):
+            out.append(self._box(f, ID_FIXTURE - k, glow=f.glow, throws_shadow=False))
         return out
+
+    def furnishings(self, spec: SceneSpec) -> list[Instance]:
+        """Return the supports that are not boxes: furniture, and slabs with an outline.
+
+        Raises:
+            SpecError: for an outline or a piece of furniture that is none.
+            PackError: for an asset that the pack lacks.
+        """
+        return [
+            self._furniture(s, ID_SUPPORT - k) if s.asset else self._prism(s, ID_SUPPORT - k)
+            for k, s in enumerate(spec.supports)
+            if s.asset is not None or s.outline is not None
+        ]
+
+    def _box(
+        self,
+        s: SupportSpec | FixtureSpec,
+        id_: int,
+        *,
+        glow: float = 0.0,
+        throws_shadow: bool = True,
+    ) -> Box:
+        return Box(
+            key=(self.pack.digest, s.texture),
+            matrix=pose_matrix(s.pose),
+            half=np.array(s.size) / 2,
+            colour=linear(s.colour),
+            image=self.pack.texture(s.texture) if s.texture else None,
+            texture=self._texture(s.texture) if s.texture else None,
+            texture_scale=s.texture_scale,
+            glow=glow,
+            throws_shadow=throws_shadow,
+            id=id_,
+        )
+
+    def _furniture(self, support: SupportSpec, id_: int) -> Instance:
+        assert support.asset is not None, "asked for furniture only"
+        return Instance(
+            key=(self.pack.digest, support.asset),
+            part=self._asset(support.asset),
+            matrix=pose_matrix(furniture_pose(self.pack, support)),
+            tint=np.ones(3, np.float32),
+            is_glossy=False,
+            id=id_,
+        )
+
+    def _prism(self, support: SupportSpec, id_: int) -> Instance:
+        s = support
+        key = (self.pack.digest, "prism", s.outline, s.size[2], s.texture, s.texture_scale)
+        part = self._parts.get(key)
+        if part is None:
+            texture = self._texture(s.texture) if s.texture else None
+            image = self.pack.texture(s.texture) if s.texture else None
+            part = prism(support_corners(s), s.size[2], s.texture_scale, texture, image)
+            self._parts.put(key, part)
+        return Instance(
+            key=key,
+            part=part,
+            matrix=pose_matrix(s.pose),
+            tint=linear(s.colour),
+            is_glossy=False,
+            id=id_,
+        )
 
     def robot(self, robot: RobotSpec, state: State) -> list[Instance]:
         """Return the arm's links at the state's joints."""
@@ -239,7 +275,7 @@ class Content:
                 uv=mesh.uv,
                 image=mesh.texture,
                 texture=MipTexture.build(mesh.texture, repeats=False),
-                texels_per_metre=_density(mesh.vertices, mesh.uv, mesh.faces, mesh.texture.shape),
+                texels_per_metre=density(mesh.vertices, mesh.uv, mesh.faces, mesh.texture.shape),
             )
             self._parts.put(key, part)
         return part
@@ -251,13 +287,3 @@ class Content:
             image = self.pack.texture(name)
             found = self._textures.put(key, MipTexture.build(image, repeats=True))
         return found
-
-
-def _density(v: F32, uv: F32, faces: NDArray[np.int32], shape: tuple[int, ...]) -> float:
-    """Texels per metre: the root of the ratio of all triangles' areas in texture and in space."""
-    a, b, c = (v[faces[:, k]].astype(np.float64) for k in range(3))
-    surface = float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
-    p, q, r = (uv[faces[:, k]].astype(np.float64) * (shape[1], shape[0]) for k in range(3))
-    s, t = q - p, r - p
-    texels = float(np.abs(s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum())
-    return float(np.sqrt(texels / surface)) if surface > 0 else 0.0

@@ -1,6 +1,6 @@
 """The default renderer: a ray caster on Embree and numpy. No GL, no driver, exact depth and ids.
 
-What does not move in an episode (supports, pedestal, parked arm, backdrop) is drawn once for each
+What does not move in an episode (room, furniture, parked arm, backdrop) is drawn once for each
 camera and kept; a frame then costs the objects' pixels and the shadows that they cast. Frames are a
 function of (scene, state, camera): nothing that is kept changes a pixel.
 """
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from refergym.assets.library import Pack
 from refergym.assets.spec import CameraSpec, SceneSpec
 from refergym.envs.errors import RenderError
-from refergym.envs.render.content import Content, Lru
+from refergym.envs.render.content import Content, Instance, Lru
 from refergym.envs.render.look import F32, encode
 from refergym.envs.render.shading import Shader, Shadows, light_up
 from refergym.envs.render.still import (
     OFFSETS,
+    STEP_PIXELS,
     Index,
     Still,
     StillPainter,
+    folds,
     mark_edges,
     soften,
     spread,
@@ -31,9 +33,6 @@ from refergym.envs.types import ID_NOTHING, Frame, State
 
 Antialias = Literal["none", "edges", "full"]
 Bytes = NDArray[np.uint8]
-
-_STEP_PIXELS = np.float32(6)
-"""a jump in depth over this many pixels' width between neighbours is an edge of a body"""
 
 
 class EmbreeRenderer:
@@ -103,8 +102,8 @@ class EmbreeRenderer:
         self._check_open()
         view = View(camera or spec.camera)
         group = Group(self._content.objects(spec, state))
-        arm = Group(self._content.robot(spec.robot, state))
-        behind = still_geometry(self._tracer, view, self._content.boxes(spec), arm)
+        fixed = Group(self._fixed(spec, state))
+        behind = still_geometry(self._tracer, view, self._content.boxes(spec), fixed)
         hits = self._tracer.cast_grid(view, group, behind.hits.z)
         np.copyto(behind.ids, hits.body, where=hits.body >= 0)
         hits.z[behind.ids == ID_NOTHING] = 0
@@ -122,21 +121,23 @@ class EmbreeRenderer:
     def _still(self, spec: SceneSpec, state: State, camera: CameraSpec) -> Still:
         joints = np.asarray(state.joints, np.float64).tobytes()
         pack = self._content.pack.digest
-        key = (pack, spec.supports, spec.light, spec.robot, camera, joints)
+        key = (pack, spec.supports, spec.fixtures, spec.light, spec.robot, camera, joints)
         found = self._stills.get(key)
         if found is None:
-            boxes = self._content.boxes(spec)
-            arm = self._content.robot(spec.robot, state)
-            found = self._painter.draw(camera, spec.light, boxes, arm, self._antialias)
+            boxes, fixed = self._content.boxes(spec), self._fixed(spec, state)
+            found = self._painter.draw(camera, spec.light, boxes, fixed, self._antialias)
             self._stills.put(key, found)
         return found
+
+    def _fixed(self, spec: SceneSpec, state: State) -> list[Instance]:
+        return [*self._content.furnishings(spec), *self._content.robot(spec.robot, state)]
 
     def _paint(self, still: Still, group: Group, hits: Hits, is_object: Bools) -> Bytes:
         """Colour a frame [H, W, 3] whose pixel centres were traced."""
         view, width = still.view, hits.body.shape[1]
         pixels = np.flatnonzero(is_object)
-        folds = _folds(hits, view) if self._antialias == "edges" else None
-        edges = mark_edges(self._antialias, hits.body, folds)
+        steps = folds(hits, view) if self._antialias == "edges" else None
+        edges = mark_edges(self._antialias, hits.body, steps)
         ex, ey = spread(view, edges)
         limit = still.z.take(edges).repeat(len(OFFSETS))
         extra = self._tracer.cast_list(view, group, ex, ey, limit)
@@ -167,7 +168,7 @@ class EmbreeRenderer:
         if self._shadows:
             shadows = Shadows(still.light, surface.points, surface.normals, lit.faces_sun)
             dark = shadows.cast(self._tracer, group)
-            dark |= shadows.cast(self._tracer, still.arm)
+            dark |= shadows.cast(self._tracer, still.fixed)
             dark |= shadows.cast_boxes(still.boxes)
             lit.sun[dark] = 0
         return lit.ambient + lit.sun
@@ -182,15 +183,6 @@ class EmbreeRenderer:
         return soften(dark | still.dark, still.ids.shape)
 
 
-def _folds(hits: Hits, view: View) -> tuple[Bools, Bools]:
-    """Where a body stands before itself: [H, W - 1] between columns, [H - 1, W] between rows."""
-    z, on_body = hits.z, hits.body >= 0
-    far = z * (_STEP_PIXELS / np.float32(view.camera.fx))
-    across = (np.abs(z[:, 1:] - z[:, :-1]) > far[:, 1:]) & on_body[:, 1:]
-    down = (np.abs(z[1:] - z[:-1]) > far[1:]) & on_body[1:]
-    return across, down
-
-
 def _split(extra: Hits, hits: Hits, edges: Index, view: View) -> tuple[Index, Index]:
     """Part the extra rays that meet a body: those that may take their pixel's colour, and others.
 
@@ -199,6 +191,6 @@ def _split(extra: Hits, hits: Hits, edges: Index, view: View) -> tuple[Index, In
     count = len(OFFSETS)
     body, z = hits.body.take(edges).repeat(count), hits.z.take(edges).repeat(count)
     met = extra.body >= 0
-    close = np.abs(extra.z - z) <= z * (_STEP_PIXELS / np.float32(view.camera.fx))
+    close = np.abs(extra.z - z) <= z * (STEP_PIXELS / np.float32(view.camera.fx))
     alike = met & close & (extra.body == body)
     return np.flatnonzero(alike), np.flatnonzero(met & ~alike)

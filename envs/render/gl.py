@@ -17,18 +17,12 @@ from refergym.assets.library import Pack
 from refergym.assets.spec import CameraSpec, SceneSpec
 from refergym.envs.errors import RenderError
 from refergym.envs.render import gl_shaders, look
-from refergym.envs.render.content import (
-    CACHED_ASSETS,
-    Array,
-    Box,
-    Content,
-    Instance,
-    Part,
-)
+from refergym.envs.render.content import CACHED_ASSETS, Box, Content, Instance
 from refergym.envs.render.gl_vertices import box_vertices, part_vertices
 from refergym.envs.render.look import F32, Light
+from refergym.envs.render.parts import Array, Part
 from refergym.envs.render.tracing import Group
-from refergym.envs.types import Frame, State
+from refergym.envs.types import ID_SUPPORT, Frame, State
 
 _NEAR = 0.02
 """m"""
@@ -36,6 +30,9 @@ _LIFT = 1e-3
 """m off the surface, from which a shadow is looked up"""
 _SHADE_SIZE = 2048
 """px"""
+_SHADE_OFFSET = (2.0, 4.0)
+"""times the slope, and least steps, by which large flat meshes lie deeper in the shadow map: else
+they shade themselves in stripes"""
 _SRGB8_ALPHA8 = 0x8C43
 _HELP = (
     "run: pip install 'refergym[gl]'; an EGL driver is needed too (without a GPU, on Debian or "
@@ -161,18 +158,21 @@ class ModernGLRenderer:
         if self._is_closed:
             raise RenderError("the moderngl renderer was closed; make a new one")
         light = Light.of(spec.light)
-        boxes = self._content.boxes(spec)
+        boxes = [b for b in self._content.boxes(spec) if not _holds(b, camera)]
         bodies = [*self._content.objects(spec, state), *self._content.robot(spec.robot, state)]
-        if len(boxes) > gl_shaders.MAX_BOXES:
+        furnishings = self._content.furnishings(spec)
+        shading = [b for b in boxes if b.throws_shadow]
+        if len(shading) > gl_shaders.MAX_BOXES:
             raise RenderError(
                 f"supports: moderngl draws at most {gl_shaders.MAX_BOXES - 1}, "
                 f"got {len(spec.supports)}; use renderer=embree"
             )
         with self._ctx:
-            self._set_light(light, boxes)
+            self._set_light(light, shading)
             self._mesh["has_shadows"].value = self._shadows and for_people
             if self._shadows and for_people:
-                self._draw_shade(light, bodies)
+                self._draw_shade(light, bodies, _above_floor(spec, furnishings))
+            bodies += furnishings
             target = self._pass(camera, boxes, bodies, 1)
             depth = _read(target, 1, "f4", 1)[..., 0]
             ids = _read(target, 2, "i4", 1)[..., 0]
@@ -204,13 +204,15 @@ class ModernGLRenderer:
         self._mesh["box_inverse"].write(_columns(inverse))
         self._mesh["box_half"].write(half.astype(np.float32).tobytes())
 
-    def _draw_shade(self, light: Light, bodies: Sequence[Instance]) -> None:
+    def _draw_shade(
+        self, light: Light, bodies: Sequence[Instance], furnishings: Sequence[Instance]
+    ) -> None:
         """Draw the shadow map: the meshes as the light sees them."""
         toward = light.direction.astype(np.float64)
         side = np.cross(toward, (1.0, 0, 0) if abs(toward[0]) < 0.7 else (0, 1.0, 0))
         side /= np.linalg.norm(side)
         axes = np.stack([side, np.cross(toward, side), -toward])
-        low, high = Group(bodies).along(axes)
+        low, high = Group([*bodies, *furnishings]).along(axes)
         low, high = low.min(axis=0) - 0.01, high.max(axis=0) + 0.01
         matrix = np.eye(4)
         matrix[:3, :3] = axes * (2 / (high - low))[:, None]
@@ -220,9 +222,12 @@ class ModernGLRenderer:
         self._shade_buffer.use()
         self._shade_buffer.clear(depth=1.0)
         self._ctx.enable_only(self._gl.DEPTH_TEST)
-        for body in bodies:
-            self._shade["model"].write(_columns(_scaled(body)))
-            self._drawable(body.key, body.part).shade.render()
+        for group, offset in ((bodies, (0.0, 0.0)), (furnishings, _SHADE_OFFSET)):
+            self._ctx.polygon_offset = offset
+            for body in group:
+                self._shade["model"].write(_columns(_scaled(body)))
+                self._drawable(body.key, body.part).shade.render()
+        self._ctx.polygon_offset = (0.0, 0.0)
 
     def _pass(
         self, camera: CameraSpec, boxes: Sequence[Box], bodies: Sequence[Instance], factor: int
@@ -242,10 +247,13 @@ class ModernGLRenderer:
         for box in boxes:
             key = ("box", box.key, *box.half.tolist(), box.texture_scale)
             part = self._drawable(key, None, box)
+            self._mesh["glow"].value = box.glow
             self._draw_one(part, box.matrix, box.matrix, box.colour, box.id, is_glossy=False)
+        self._mesh["glow"].value = 0.0
         for body in bodies:
             part = self._drawable(body.key, body.part)
-            self._draw_one(part, _scaled(body), body.matrix, body.tint, body.id, is_glossy=True)
+            model, glossy = _scaled(body), body.is_glossy
+            self._draw_one(part, model, body.matrix, body.tint, body.id, is_glossy=glossy)
         return target
 
     def _draw_backdrop(self, camera: CameraSpec, to_world: Array) -> None:
@@ -274,7 +282,8 @@ class ModernGLRenderer:
         found = self._drawables.get(key)
         if found is None:
             if part is not None:
-                image, repeats, vertices = part.image, False, part_vertices(part)
+                repeats = part.texture is not None and part.texture.repeats
+                image, vertices = part.image, part_vertices(part)
             else:
                 assert box is not None
                 image, repeats, vertices = box.image, True, box_vertices(box)
@@ -334,6 +343,20 @@ def _read(target: _Target, attachment: int, dtype: str, components: int) -> NDAr
 def _columns(matrix: NDArray[Any]) -> bytes:
     """Matrices [..., n, n] as OpenGL reads them, column by column, float32."""
     return np.ascontiguousarray(np.swapaxes(matrix, -1, -2), np.float32).tobytes()
+
+
+def _holds(box: Box, camera: CameraSpec) -> bool:
+    """Tell whether the eye is inside a box, which then is not seen."""
+    away = box.matrix[:3, :3].T @ (np.array(camera.pose.position) - box.matrix[:3, 3])
+    return bool((np.abs(away) < box.half).all())
+
+
+def _above_floor(spec: SceneSpec, furnishings: Sequence[Instance]) -> list[Instance]:
+    """Leave out the lowest slab: it shades nothing, and would make the shadow map coarse."""
+    lowest = min(s.top for s in spec.supports)
+    supports = [spec.supports[ID_SUPPORT - f.id] for f in furnishings]
+    pairs = zip(furnishings, supports, strict=True)
+    return [f for f, s in pairs if s.asset is not None or s.top > lowest]
 
 
 def _scaled(body: Instance) -> Array:

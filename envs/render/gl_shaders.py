@@ -1,7 +1,7 @@
 """GLSL of the OpenGL renderer; the formulas are those of `shading`."""
 
 MAX_BOXES = 8
-"""boxes that can throw shadows; stands in MESH_FRAGMENT too"""
+"""boxes that can throw shadows, in one picture; stands in MESH_FRAGMENT too"""
 
 MESH_VERTEX = """#version 330
 uniform mat4 model;
@@ -36,6 +36,7 @@ uniform sampler2DShadow shade;
 uniform vec3 tint;
 uniform bool has_picture;
 uniform bool is_glossy;
+uniform float glow;
 uniform bool has_shadows;
 uniform int id;
 uniform vec3 eye;
@@ -100,7 +101,7 @@ void main() {
         }
         light_out += direct * sun * sunlit(point_w + lift * n);
     }
-    out_colour = vec4(light_out, 1);
+    out_colour = vec4(mix(light_out, albedo, glow), 1);
     out_depth = depth_c;
     out_id = id;
 }

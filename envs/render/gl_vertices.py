@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from refergym.envs.render.content import FACE_AXES, Box, Part
+from refergym.envs.render.content import FACE_AXES, Box
 from refergym.envs.render.look import F32, linear_of_srgb
+from refergym.envs.render.parts import Part
 
 
 def part_vertices(part: Part) -> F32:

@@ -7,8 +7,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from refergym.envs.render.content import CACHED_ASSETS, FACE_AXES, Array, Box, Instance, Lru, Part
+from refergym.envs.render.content import CACHED_ASSETS, FACE_AXES, Box, Instance, Lru
 from refergym.envs.render.look import F32, GLOSS_SQUARINGS, HIGHLIGHT, Light, linear_of_srgb
+from refergym.envs.render.parts import Array, Part
 from refergym.envs.render.tracing import I32, Bools, Group, Hits, Tracer, View, box_occluded
 
 _LIFT = 1e-3
@@ -66,7 +67,10 @@ class Shader:
             n = np.stack([r[0] * a + r[1] * b + r[2] * c for r in turn])
             sign = np.where(hits.is_back[index], np.float32(-1), np.float32(1))
             normals[:, index] = n * (sign / np.sqrt(np.maximum((n * n).sum(axis=0), 1e-12)))
-            albedo[index] = _albedo(part, body, view, values, hits, index)
+            texels = hits.z[index] * np.float32(part.texels_per_metre / body.scale / view.camera.fx)
+            if part.texture is not None and part.texture.repeats:
+                texels = _slanted(texels, view, normals[:, index], x[index], y[index])
+            albedo[index] = _albedo(part, body, values, hits.face[index], texels)
         return Surface(points=_points(view, x, y, hits.z), normals=normals, albedo=albedo)
 
     def _table(self, body: Instance) -> F32:
@@ -106,12 +110,9 @@ def box_surface(
                 / np.float32(box.texture_scale)
                 for a in FACE_AXES[axis]
             )
-            ray = np.stack(view.directions(x[index], y[index]))
-            length = np.sqrt((ray * ray).sum(axis=0))
-            slant = np.abs((ray * normals[:, index]).sum(axis=0)) / length
             size = np.sqrt(float(box.texture.widths[0]) * float(box.texture.heights[0]))
             texels = z[index] * np.float32(size / box.texture_scale / view.camera.fx)
-            level = box.texture.level(texels / np.sqrt(np.maximum(slant, 0.05)))
+            level = box.texture.level(_slanted(texels, view, normals[:, index], x[index], y[index]))
             albedo[index] *= box.texture.sample(u, v, level)
     return Surface(points=points, normals=normals, albedo=albedo)
 
@@ -204,15 +205,21 @@ def _within(along: F32, low: Array, high: Array) -> Bools:
     return out
 
 
-def _albedo(
-    part: Part, body: Instance, view: View, values: F32, hits: Hits, index: NDArray[np.intp]
-) -> F32:
+def _albedo(part: Part, body: Instance, values: F32, face: I32, texels: F32) -> F32:
     if part.texture is None:
         colours = cast(NDArray[np.uint8], part.colours)
-        return linear_of_srgb().take(colours.take(hits.face[index], axis=0)) * body.tint
-    texels = hits.z[index] * np.float32(part.texels_per_metre / body.scale / view.camera.fx)
+        return linear_of_srgb().take(colours.take(face, axis=0)) * body.tint
     level = part.texture.level(texels)
     return part.texture.sample(values[:, 3], values[:, 4], level) * body.tint
+
+
+def _slanted(texels: F32, view: View, normals: F32, x: F32, y: F32) -> F32:
+    """Texels [N] across a pixel of a large face that the rays meet at a slant."""
+    ray = np.stack(view.directions(x, y))
+    length = np.sqrt((ray * ray).sum(axis=0))
+    slant = np.abs((ray * normals).sum(axis=0)) / length
+    out: F32 = texels / np.sqrt(np.maximum(slant, 0.05))
+    return out
 
 
 def _points(view: View, x: F32, y: F32, z: F32) -> F32:

@@ -1,4 +1,4 @@
-"""The part of a picture that does not move: supports, pedestal, arm and backdrop, without objects.
+"""The part of a picture that does not move: the room, the furniture, the arm, without objects.
 
 It is drawn once for each camera and kept, with what is needed to let objects throw shadows on it.
 """
@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 from refergym.assets.spec import CameraSpec, LightSpec
 from refergym.envs.render.content import Box, Instance
 from refergym.envs.render.look import F32, Light, backdrop, encode
-from refergym.envs.render.shading import Shader, Shadows, Surface, box_surface, light_up
-from refergym.envs.render.tracing import I32, Bools, Group, Hits, Tracer, View, box_depth
-from refergym.envs.types import ID_NOTHING
+from refergym.envs.render.shading import Lit, Shader, Shadows, Surface, box_surface, light_up
+from refergym.envs.render.tracing import (
+    I32,
+    Bools,
+    Group,
+    Hits,
+    Tracer,
+    View,
+    box_depth,
+    boxes_in_view,
+)
+from refergym.envs.types import ID_NOTHING, ID_SUPPORT
 
 Index = NDArray[np.intp]
 
 OFFSETS = np.array([(-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125)])
 """[4, 2] px, where in a pixel its extra rays go: a rotated grid"""
+STEP_PIXELS = np.float32(6)
+"""a jump in depth over this many pixels' width between neighbours is an edge of a body"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +39,9 @@ class Still:
     view: View
     light: Light
     boxes: list[Box]
-    arm: Group
+    """those that throw shadows"""
+    fixed: Group
+    """arm and furniture"""
     z: F32
     """[H, W] m; the camera's far limit where nothing is"""
     ids: I32
@@ -64,17 +77,17 @@ class Geometry:
     face: I32
     """that box's face code"""
     hits: Hits
-    """of the arm; its `z` is the depth of everything here"""
+    """of the meshes; its `z` is the depth of everything here"""
 
 
-def still_geometry(tracer: Tracer, view: View, boxes: list[Box], arm: Group) -> Geometry:
+def still_geometry(tracer: Tracer, view: View, boxes: list[Box], fixed: Group) -> Geometry:
     """Return the depths and ids of what does not move."""
-    which, face, limit = _nearest_box(view, boxes, view.x[None, :], view.y[:, None])
-    hits = tracer.cast_grid(view, arm, limit)
+    which, face, limit = _nearest_in_grid(view, boxes)
+    hits = tracer.cast_grid(view, fixed, limit)
     ids = np.array([ID_NOTHING, *(b.id for b in boxes)], np.int32).take(which + 1)
-    if arm.bodies:
-        links = np.array([body.id for body in arm.bodies], np.int32)
-        np.copyto(ids, links.take(hits.body, mode="clip"), where=hits.body >= 0)
+    if fixed.bodies:
+        bodies = np.array([body.id for body in fixed.bodies], np.int32)
+        np.copyto(ids, bodies.take(hits.body, mode="clip"), where=hits.body >= 0)
     return Geometry(ids=ids, box=which, face=face, hits=hits)
 
 
@@ -92,11 +105,12 @@ class StillPainter:
         camera: CameraSpec,
         light_spec: LightSpec,
         boxes: list[Box],
-        arm: list[Instance],
+        fixed: list[Instance],
         antialias: str,
     ) -> Still:
         """Draw what does not move."""
-        view, light, group = View(camera), Light.of(light_spec), Group(arm)
+        view, light, group = View(camera), Light.of(light_spec), Group(fixed)
+        shading = [b for b in boxes if b.throws_shadow]
         g = still_geometry(self._tracer, view, boxes, group)
         flat = np.arange(g.ids.size)
         x, y = view.x.take(flat % camera.width), view.y.take(flat // camera.width)
@@ -107,10 +121,12 @@ class StillPainter:
         dark, shadows = np.zeros(len(flat), np.bool_), None
         if self._shadows:
             shadows = Shadows(light, surface.points, surface.normals, sunny)
-            dark = shadows.cast(self._tracer, group) | shadows.cast_boxes(boxes)
+            dark = shadows.cast(self._tracer, group) | shadows.cast_boxes(shading)
             shadows = Shadows(light, surface.points, surface.normals, sunny & ~dark)
         sunlit = soften(dark, g.ids.shape)
-        edges = mark_edges(antialias, np.where(g.hits.body >= 0, g.ids, g.box * 8 + g.face))
+        kind = np.where(g.hits.body >= 0, g.ids, g.box * 8 + g.face)
+        has_furniture = any(b.id <= ID_SUPPORT for b in fixed)
+        edges = mark_edges(antialias, kind, folds(g.hits, view) if has_furniture else None)
         if len(edges):
             ex, ey = spread(view, edges)
             which, face, limit = _nearest_box(view, boxes, ex, ey)
@@ -121,8 +137,8 @@ class StillPainter:
         return Still(
             view=view,
             light=light,
-            boxes=boxes,
-            arm=group,
+            boxes=shading,
+            fixed=group,
             z=g.hits.z,
             ids=g.ids,
             ambient=ambient,
@@ -138,7 +154,7 @@ class StillPainter:
         view: View,
         light: Light,
         boxes: list[Box],
-        arm: Group,
+        fixed: Group,
         which: I32,
         face: I32,
         hits: Hits,
@@ -153,24 +169,37 @@ class StillPainter:
             albedo=ambient,
         )
         sunny: Bools = np.zeros(len(x), np.bool_)
-        on_arm = hits.body >= 0
-        on_box = ~on_arm & (which >= 0)
-        nothing = np.flatnonzero(~on_arm & ~on_box)
+        on_mesh = hits.body >= 0
+        on_box = ~on_mesh & (which >= 0)
+        nothing = np.flatnonzero(~on_mesh & ~on_box)
+        glossy = np.array([*(b.is_glossy for b in fixed.bodies), False]).take(hits.body)
         ray = np.stack(view.directions(x[nothing], y[nothing]))
         ambient[nothing] = backdrop(ray[2] / np.sqrt((ray * ray).sum(axis=0)))
-        for index in (np.flatnonzero(on_arm), np.flatnonzero(on_box)):
+        for where in (on_mesh & glossy, on_mesh & ~glossy, on_box):
+            index = np.flatnonzero(where)
             if not len(index):
                 continue
             some, sx, sy = hits.take(index), x[index], y[index]
-            if on_arm[index[0]]:
-                surface = self._shader.mesh_surface(view, arm, some, sx, sy)
+            if on_mesh[index[0]]:
+                surface = self._shader.mesh_surface(view, fixed, some, sx, sy)
             else:
                 surface = box_surface(view, boxes, which[index], face[index], some.z, sx, sy)
-            lit = light_up(view, light, surface, glossy=bool(on_arm[index[0]]))
+            lit = light_up(view, light, surface, glossy=bool(glossy[index[0]]))
+            if not on_mesh[index[0]] and any(b.glow for b in boxes):
+                _glow(lit, surface, boxes, which[index])
             ambient[index], sun[index] = lit.ambient, lit.sun
             every.points[:, index], every.normals[:, index] = surface.points, surface.normals
             sunny[index] = lit.faces_sun
         return ambient, sun, sunny, every
+
+
+def folds(hits: Hits, view: View) -> tuple[Bools, Bools]:
+    """Where a body stands before itself: [H, W - 1] between columns, [H - 1, W] between rows."""
+    z, on_body = hits.z, hits.body >= 0
+    far = z * (STEP_PIXELS / np.float32(view.camera.fx))
+    across = (np.abs(z[:, 1:] - z[:, :-1]) > far[:, 1:]) & on_body[:, 1:]
+    down = (np.abs(z[1:] - z[:-1]) > far[1:]) & on_body[1:]
+    return across, down
 
 
 def soften(dark: Bools, shape: tuple[int, ...]) -> F32:
@@ -214,6 +243,28 @@ def spread(view: View, pixels: Index) -> tuple[F32, F32]:
     x = ((columns - camera.cx) / camera.fx).astype(np.float32).ravel()
     y = ((rows - camera.cy) / camera.fy).astype(np.float32).ravel()
     return x, y
+
+
+def _glow(lit: Lit, surface: Surface, boxes: list[Box], which: I32) -> None:
+    """Let boxes show a share of their colour whatever the light."""
+    glow = np.array([b.glow for b in boxes], np.float32).take(which)[:, None]
+    lit.ambient += glow * (surface.albedo - lit.ambient)
+    lit.sun *= 1 - glow
+
+
+def _nearest_in_grid(view: View, boxes: list[Box]) -> tuple[I32, I32, F32]:
+    """As `_nearest_box`, for the rays of all pixel centres: [H, W]."""
+    z = np.full((len(view.y), len(view.x)), view.camera.far, np.float32)
+    which, face = np.full(z.shape, -1, np.int32), np.zeros(z.shape, np.int32)
+    for k, (x0, x1, y0, y1) in boxes_in_view(view, boxes):
+        columns = slice(*np.searchsorted(view.x, (x0, x1)))
+        rows = slice(*np.searchsorted(view.y, (y0, y1)))
+        depth, code = box_depth(boxes[k], view, view.x[None, columns], view.y[rows, None])
+        nearer = depth < z[rows, columns]
+        np.copyto(z[rows, columns], depth, where=nearer)
+        np.copyto(face[rows, columns], code, where=nearer)
+        which[rows, columns][nearer] = k
+    return which, face, z
 
 
 def _nearest_box(view: View, boxes: list[Box], x: F32, y: F32) -> tuple[I32, I32, F32]:

@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from refergym.assets.camera import pose_matrix
 from refergym.assets.spec import CameraSpec
 from refergym.envs.errors import RenderError
-from refergym.envs.render.content import CACHED_ASSETS, Array, Box, Instance, Lru, Part
+from refergym.envs.render.content import CACHED_ASSETS, Box, Instance, Lru
 from refergym.envs.render.look import F32
+from refergym.envs.render.parts import Array, Part
 
 I32 = NDArray[np.int32]
 Bools = NDArray[np.bool_]
+Bounds = tuple[float, float, float, float]
+"""least and greatest x, and least and greatest y, of rays"""
+
+_SIGNS = np.array([[(i >> a & 1) * 2 - 1 for a in range(3)] for i in range(8)], np.float64)
+"""[8, 3] of the corners of a box"""
 
 
 class View:
@@ -64,30 +70,15 @@ class Group:
         turned = corners @ matrices[:, :3, :3].transpose(0, 2, 1)
         self._corners_w: Array = turned + matrices[:, None, :3, 3]
 
-    def in_view(self, view: View) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
-        """Give the bodies that rays may meet, the nearer before the farther.
-
-        Yields:
-            the body's index, and the least and greatest x and y of rays that may meet it.
-        """
+    def in_view(self, view: View) -> Iterator[tuple[int, Bounds]]:
+        """Give the bodies that rays may meet with those rays' bounds, the nearer first."""
         c = (self._corners_w - view.eye) @ view.rotation
-        z = c[..., 2]
-        order = np.argsort(z.mean(axis=1), kind="stable").tolist()
-        is_near = z.min(axis=1) < 1e-3
-        safe = np.maximum(z, 1e-3)
-        x, y = c[..., 0] / safe, c[..., 1] / safe
-        slack = 1e-5
-        ends = [
-            (x.min(axis=1) - slack).tolist(),
-            (x.max(axis=1) + slack).tolist(),
-            (y.min(axis=1) - slack).tolist(),
-            (y.max(axis=1) + slack).tolist(),
-        ]
+        order = np.argsort(c[..., 2].mean(axis=1), kind="stable").tolist()
+        bounds = _bounds(c)
         for k in order:
-            if not is_near[k]:
-                yield k, (ends[0][k], ends[1][k], ends[2][k], ends[3][k])
-            elif z[k].max() > 0:
-                yield k, (-math.inf, math.inf, -math.inf, math.inf)
+            seen = bounds[k]
+            if seen is not None:
+                yield k, seen
 
     def along(self, axes: Array) -> tuple[Array, Array]:
         """Return the bodies' least and greatest coordinates [N, 3] along axes [3, 3] (rows)."""
@@ -225,6 +216,16 @@ class Tracer:
         return scene
 
 
+def boxes_in_view(view: View, boxes: Sequence[Box]) -> Iterator[tuple[int, Bounds]]:
+    """Give the boxes that rays may meet with those rays' bounds, in their own order."""
+    if not boxes:
+        return
+    corners = np.stack([(b.half * _SIGNS) @ b.matrix[:3, :3].T + b.matrix[:3, 3] for b in boxes])
+    for k, seen in enumerate(_bounds((corners - view.eye) @ view.rotation)):
+        if seen is not None:
+            yield k, seen
+
+
 def box_depth(box: Box, view: View, x: F32, y: F32) -> tuple[F32, I32]:
     """Return where rays (x, y) enter a box.
 
@@ -270,6 +271,28 @@ def box_occluded(box: Box, points_w: F32, direction_w: F32) -> Bools:
         np.minimum(leave, (np.copysign(half[a], step) - p[a]) / step, out=leave)
     out: Bools = enter < leave
     return out
+
+
+def _bounds(corners_c: Array) -> list[Bounds | None]:
+    """Which rays may meet what lies inside corners [N, K, 3] m, camera frame; None: none do."""
+    z = corners_c[..., 2]
+    is_near = (z.min(axis=1) < 1e-3).tolist()
+    is_behind = (z.max(axis=1) <= 0).tolist()
+    safe = np.maximum(z, 1e-3)
+    x, y = corners_c[..., 0] / safe, corners_c[..., 1] / safe
+    slack = 1e-5
+    ends = zip(
+        (x.min(axis=1) - slack).tolist(),
+        (x.max(axis=1) + slack).tolist(),
+        (y.min(axis=1) - slack).tolist(),
+        (y.max(axis=1) + slack).tolist(),
+        strict=True,
+    )
+    everywhere = (-math.inf, math.inf, -math.inf, math.inf)
+    return [
+        None if behind else everywhere if near else seen
+        for seen, near, behind in zip(ends, is_near, is_behind, strict=True)
+    ]
 
 
 def _results(out: dict[str, Any], back: Bools) -> tuple[tuple[str, NDArray[Any]], ...]:

@@ -87,7 +87,7 @@ def edited(path: list[str | int], value: Any) -> bytes:
             "objects[1].pose.orientation: expected unit length, got length 1.414",
         ),
         (["objects", 2, "id"], "cup_0", "objects[2].id: 'cup_0' is already objects[0]"),
-        (["version"], 99, "version: expected 1, got 99"),
+        (["version"], 99, "version: expected 2, got 99"),
     ],
 )
 def test_a_wrong_field_is_refused_by_its_path(

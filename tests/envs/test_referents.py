@@ -7,6 +7,7 @@ import pytest
 from refergym.assets.camera import camera_from_fov, look_at
 from refergym.assets.library import open_pack
 from refergym.assets.spec import ObjectSpec, Pose, SceneSpec, SupportSpec
+from refergym.assets.tints import colour_name
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import AXES, Rank, Select
 from refergym.envs.referents import Clarity, describe, means, read
@@ -139,9 +140,11 @@ def test_a_colour_is_said_only_where_every_colour_is_known(view):
     assert read(select, view(red, green), CLARITY).index == 0
     with pytest.raises(TaskError, match="colour of a apple is not known"):
         read(select, view(red, green, THREE[0]), CLARITY)
-    tinted = view(red, green, tints={1: (1.0, 0.6, 0.6)})
+    # between green and what is left without any green lies a tint that nobody would name
+    tints = [(1.0, k / 20, k / 20) for k in range(20, 0, -1)]
+    murky = next(t for t in tints if colour_name(open_pack(), green[0], t) is None)
     with pytest.raises(TaskError, match="not known"):
-        read(select, tinted, CLARITY)
+        read(select, view(red, green, tints={1: murky}), CLARITY)
 
 
 def test_a_rank_counts_among_objects_of_its_colour(view):

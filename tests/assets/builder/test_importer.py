@@ -10,7 +10,8 @@ from PIL import Image
 
 from refergym.assets import records
 from refergym.assets.builder.curation import Category, Curation, Variant
-from refergym.assets.builder.importer import build_pack, write_manifest
+from refergym.assets.builder.importer import build_pack
+from refergym.assets.builder.writing import write_manifest
 from refergym.assets.errors import PackError
 from refergym.assets.library import GraspRecord, Manifest, Pack
 

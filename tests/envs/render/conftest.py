@@ -12,7 +12,7 @@ from PIL import Image
 
 from refergym.assets import records
 from refergym.assets.camera import camera_from_fov, look_at
-from refergym.assets.library import AssetInfo, Manifest, Pack, TextureInfo, open_pack
+from refergym.assets.library import VERSION, AssetInfo, Manifest, Pack, TextureInfo, open_pack
 from refergym.assets.seeding import generator
 from refergym.assets.spec import ObjectSpec, Pose, SceneSpec, SupportSpec
 from refergym.envs.types import State
@@ -99,7 +99,7 @@ def solid_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
         licence="CC0-1.0",
     )
     manifest = Manifest(
-        version=1, name="solids", generator="", assets=tuple(assets), textures=(texture,)
+        version=VERSION, name="solids", generator="", assets=tuple(assets), textures=(texture,)
     )
     (folder / "manifest.json").write_bytes(records.canonical_json(manifest))
     return Pack(folder)

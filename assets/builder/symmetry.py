@@ -1,0 +1,84 @@
+"""How often a shape looks the same in one turn about its vertical axis, by comparing surfaces."""
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from refergym.assets import seeding
+
+Points = NDArray[np.float64]
+Faces = NDArray[np.int64]
+
+ROUND = 0
+"""order of a shape that any turn leaves as it is"""
+HIGHEST = 12
+"""largest order that is told from round"""
+TOLERANCE = 0.02
+"""of the radius: distance between surfaces that still counts as none"""
+OUTLIERS = 0.01
+"""share of the surface that may lie further off (a seam, a spout's lip, decimation)"""
+SAMPLES = 5000
+NEAR = 8
+"""nearest samples whose triangles are tried for a point"""
+ODD_TURNS = (0.1618, 0.4171, 0.7853, 1.1314, 1.7725, 2.6131)
+"""rad; together, no order up to HIGHEST has them all"""
+
+
+def order(vertices: Points, faces: Faces, tolerance: float = TOLERANCE) -> int:
+    """Find the order of rotational symmetry about the z axis through the origin.
+
+    Args:
+        vertices: [V, 3] m, z up.
+        faces: [F, 3].
+        tolerance: of the radius, see TOLERANCE.
+
+    Returns:
+        0 where every turn leaves the shape as it is, the highest order n in 2 to HIGHEST where a
+        turn by 360 / n degrees does, 1 where none does.
+
+    Raises:
+        ValueError: for a mesh without surface.
+    """
+    surface = _Surface(vertices, faces)
+    least = tolerance * float(np.linalg.norm(vertices[faces][..., :2], axis=-1).max())
+    if all(surface.is_kept(angle, least) for angle in ODD_TURNS):
+        return ROUND
+    for n in range(HIGHEST, 1, -1):
+        # Half the turns: a decagon is near itself after an eleventh of a turn, not after five.
+        if all(surface.is_kept(2 * np.pi * k / n, least) for k in range(1, n // 2 + 1)):
+            return n
+    return 1
+
+
+class _Surface:
+    """Samples spread evenly over a mesh, and distances to it."""
+
+    def __init__(self, vertices: Points, faces: Faces) -> None:
+        self.triangles = vertices[faces]
+        edges = self.triangles[:, 1:] - self.triangles[:, :1]
+        area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+        if not area.sum() > 0:
+            raise ValueError("mesh: expected triangles with an area, got none")
+        rng = seeding.generator(0, "symmetry")
+        at = (np.arange(SAMPLES) + rng.random(SAMPLES)) / SAMPLES * area.sum()
+        self.owner = np.minimum(np.searchsorted(np.cumsum(area), at), len(area) - 1)
+        u = rng.random((SAMPLES, 2))
+        u = np.where(u.sum(1, keepdims=True) > 1, 1 - u, u)
+        self.points = self.triangles[self.owner, 0] + np.einsum("nk,nkd->nd", u, edges[self.owner])
+        self.tree = cKDTree(self.points)
+
+    def is_kept(self, angle: float, least: float) -> bool:
+        """Tell whether the surface, turned by `angle` rad, lies within `least` m of itself."""
+        c, s = np.cos(angle), np.sin(angle)
+        turned = self.points @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+        distance, nearest = self.tree.query(turned, k=NEAR)
+        off = np.flatnonzero(distance[:, 0] > least)
+        # A nearest sample is an upper bound only: what it leaves open, its triangles decide.
+        triangles = self.triangles[self.owner[nearest[off]]].reshape(-1, 3, 3)
+        points = np.repeat(turned[off], NEAR, axis=0)
+        if len(off):
+            on = trimesh.triangles.closest_point(triangles, points)  # type: ignore[no-untyped-call]
+            exact = np.linalg.norm(on - points, axis=1).reshape(-1, NEAR).min(1)
+            off = off[exact > least]
+        return len(off) <= OUTLIERS * SAMPLES

@@ -1,0 +1,168 @@
+"""Scenes that Infinigen's Indoors solver arranged: a table with things on it in a room.
+
+The arm stands beside the table where it reaches most. On request, things are swapped within their
+category, taken away or added where they fit; with all of that at 0 they stand as solved, each let
+down onto what carries it.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from shapely import Polygon, affinity
+
+from refergym.assets.composers import edits, surroundings
+from refergym.assets.composers.base import Wants
+from refergym.assets.composers.choice import Catalogue
+from refergym.assets.composers.framing import find_framing
+from refergym.assets.composers.infinigen_params import InfinigenParams
+from refergym.assets.composers.layout import Place, as_objects
+from refergym.assets.composers.overview import find_overview
+from refergym.assets.composers.params import read_params
+from refergym.assets.composers.play import choose_play, refuse
+from refergym.assets.composers.reach import ORIGIN, missing, near
+from refergym.assets.composers.search import search
+from refergym.assets.composers.solved_table import SolvedTable, moved, read_table
+from refergym.assets.composers.stance import find_stance
+from refergym.assets.composers.things import Things, inverted
+from refergym.assets.composers.viewpoint import Sight
+from refergym.assets.errors import ComposeError
+from refergym.assets.library import Pack, open_pack
+from refergym.assets.seeding import generator
+from refergym.assets.spec import SceneSpec
+
+INNER = 0.9
+"""of the table's outline: what the view has to be free to"""
+
+
+class Infinigen:
+    """The composer `infinigen`. Its parameters are those of `InfinigenParams`, by keyword.
+
+    Raises:
+        SpecError: for a parameter that is unknown or out of range.
+        ComposeError: for a scene or a kind that the pack lacks.
+    """
+
+    def __init__(self, *, pack: Pack | None = None, **params: Any) -> None:
+        """Check the parameters and list the scenes; None opens the package's own pack."""
+        self.pack = pack or open_pack()
+        self.params: InfinigenParams = read_params(params, InfinigenParams)
+        self.scenes = self._names()
+        """names of the solved scenes that are composed from"""
+        self._catalogue = Catalogue(self.pack, self.params)
+        self._tables: dict[str, SolvedTable] = {}
+
+    def compose(self, seed: int, index: int = 0, wants: Wants = Wants()) -> SceneSpec:  # noqa: B008
+        """Compose scene number `index` of a seed; see `Composer`."""
+        scene, _ = self.search(seed, index, wants)
+        return scene
+
+    def search(
+        self,
+        seed: int,
+        index: int = 0,
+        wants: Wants = Wants(),  # noqa: B008
+    ) -> tuple[SceneSpec, dict[str, int]]:
+        """Compose a scene and count the tries that failed on the way, by constraint.
+
+        Raises:
+            ComposeError: as in `Composer.compose`, or if the pack has no solved scenes.
+        """
+        if not self.scenes:
+            raise ComposeError(
+                f"scene: pack {self.pack.manifest.name!r} has no solved scenes; "
+                "use scene=tabletop, or a pack that has some"
+            )
+        return search(
+            lambda k: self._try(seed, wants, generator(seed, "infinigen", index, k)),
+            self.params.tries,
+            f"scene {index} of seed {seed} from {len(self.scenes)} solved",
+        )
+
+    def table(self, name: str) -> SolvedTable:
+        """Return a solved scene, its things at rest; raises PackError if it is damaged."""
+        if name not in self._tables:
+            table = read_table(self.pack, name)
+            things = table.things.rested(self.pack)
+            self._tables[name] = dataclasses.replace(table, things=things)
+        return self._tables[name]
+
+    def _names(self) -> tuple[str, ...]:
+        p, known = self.params, self.pack.manifest.scenes
+        for key, wanted, there in (
+            ("scenes", p.scenes, [s.name for s in known]),
+            ("kinds", p.kinds, sorted({s.kind for s in known})),
+        ):
+            for name in wanted or ():
+                if name not in there:
+                    raise ComposeError(
+                        f"scene.{key}: {name!r} is not in pack {self.pack.manifest.name!r} "
+                        f"(has: {', '.join(there) or 'none'})"
+                    )
+        return tuple(
+            s.name
+            for s in known
+            if (p.scenes is None or s.name in p.scenes) and (p.kinds is None or s.kind in p.kinds)
+        )
+
+    def _try(self, seed: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
+        p = self.params
+        table = self.table(self.scenes[int(rng.integers(len(self.scenes)))])
+        things = edits.swap(table.things, table, self._catalogue, p.swap, rng)
+        things = edits.remove(things, p.remove, rng)
+        stance = find_stance(table, things, wants, p, rng)
+        needs = self._needs(things, stance, wants, rng)
+        things = edits.add(things, table, stance, self._catalogue, p, needs, rng)
+        things, table_at = things.seen_from(stance), inverted(stance)
+        walls, surface = (_moved(shape, table_at) for shape in (table.walls, table.surface))
+        if p.view == "room":
+            refuse(things, near(things, ORIGIN, p), wants, p, "in reach")
+            sight = find_overview(surface, walls, table.floor_z, table.ceiling_z, p, rng)
+        else:
+            sight, things = self._near_view(things, wants, walls, table.ceiling_z, rng)
+        inner = affinity.scale(surface, INNER, INNER).exterior.coords
+        targets = np.array([*inner, *((place.x, place.y) for place in things.places)])
+        objects = as_objects(things.items, things.places)
+        return SceneSpec(
+            seed=seed,
+            composer="infinigen",
+            pack=self.pack.digest,
+            supports=surroundings.supports(self.pack, table, table_at, p, rng),
+            objects=objects,
+            fixtures=surroundings.fixtures(self.pack, table, table_at, sight.eye, targets, p, rng),
+            light=surroundings.light(table, table_at, p, rng),
+            camera=sight.camera,
+            settled={"kinematic": tuple(o.pose for o in objects)},
+        )
+
+    def _needs(
+        self, things: Things, stance: Place, wants: Wants, rng: np.random.Generator
+    ) -> list[str]:
+        """What to add for a task; for a duplicate, a category of which one is in reach."""
+        p = self.params
+        there = near(things, stance, p)
+        found = sorted({things.items[k].info.category for k in there} & set(self._catalogue.names))
+        category = found[int(rng.integers(len(found)))] if found else ""
+        needs = missing(things, there, wants, p, stance)
+        return [category if need == "duplicate" else need for need in needs]
+
+    def _near_view(
+        self,
+        things: Things,
+        wants: Wants,
+        walls: Polygon,
+        ceiling: float,
+        rng: np.random.Generator,
+    ) -> tuple[Sight, Things]:
+        """Find a camera for what is in play; take away what should not be in its picture."""
+        p = self.params
+        play = choose_play(things, wants, p, rng)
+        framing = find_framing(self.pack, things, play, walls, ceiling, p, rng)
+        refuse(things, framing.shown, wants, p, "seen well")
+        gone = {"none": (), "cut": framing.cut, "outside": framing.cut + framing.outside}
+        return framing.sight, things.without(gone[p.crop])
+
+
+def _moved(shape: Polygon, base: Place) -> Polygon:
+    """A polygon that is given in the frame of a place."""
+    return Polygon(moved(base, np.array(shape.exterior.coords)))
