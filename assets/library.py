@@ -180,27 +180,22 @@ class Manifest(Record, frozen=True, kw_only=True):
 class Pack:
     """An opened pack. Files are checked against the manifest's sha256 when first read."""
 
-    def __init__(self, folder: Path | str) -> None:
-        """Read the manifest of `folder`.
+    def __init__(self, folder: Path | str, manifest: Manifest | None = None) -> None:
+        """Open a pack.
+
+        Args:
+            folder: of the pack.
+            manifest: taken instead of the folder's own; for packs that are being made or checked.
 
         Raises:
-            PackError: if it is missing, broken or of another version; says what to do.
+            PackError: if the manifest is missing, broken or of another version; says what to do.
         """
         self.folder = folder = Path(folder)
-        path = folder / "manifest.json"
-        try:
-            data = path.read_bytes()
-        except OSError as e:
-            raise PackError(f"{path}: cannot read the pack's manifest ({e.strerror})") from e
-        try:
-            self.manifest = records.decode(data, Manifest)
-        except ValueError as e:
-            check_version(data, path)  # another version has other fields
-            raise PackError(f"{path}: {e}") from e
-        check_version(data, path)
-        _check_names(self.manifest, path)
-        _check_grasps(self.manifest, path)
-        self.digest = hashlib.sha256(data).hexdigest()
+        if manifest is None:
+            manifest, self.digest = _read_manifest(folder / "manifest.json")
+        else:
+            self.digest = records.digest(manifest)
+        self.manifest = manifest
         self._assets = {a.name: a for a in self.manifest.assets}
         self._textures = {t.name: t for t in self.manifest.textures}
         self._meshes: dict[str, VisualMesh] = {}
@@ -318,6 +313,23 @@ def open_pack(folder: Path | str | None = None) -> Pack:
             del _opened[next(iter(_opened))]
         _opened[path] = mark, pack
     return _opened[path][1]
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Read a manifest and the sha256 (hex) of its file."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise PackError(f"{path}: cannot read the pack's manifest ({e.strerror})") from e
+    try:
+        manifest = records.decode(data, Manifest)
+    except ValueError as e:
+        check_version(data, path)  # another version has other fields
+        raise PackError(f"{path}: {e}") from e
+    check_version(data, path)
+    _check_names(manifest, path)
+    _check_grasps(manifest, path)
+    return manifest, hashlib.sha256(data).hexdigest()
 
 
 class _Versioned(msgspec.Struct):

@@ -20,6 +20,10 @@ COMMANDS = {
         "refergym.rollouts.graspability",
         "measure what the gripper can lift, asset by asset",
     ),
+    "randomisation": (
+        "refergym.rollouts.randomisation",
+        "draw what each axis of randomisation does",
+    ),
 }
 """name: module with main(argv) -> exit status, and one line of help"""
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Points = NDArray[np.float64]
 
 INK: Colour = (30, 30, 30)
 PAPER: Colour = (255, 255, 255)
@@ -41,6 +42,37 @@ def mark_point(picture: Picture, point_uv: tuple[float, float] | None) -> Pictur
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             ends = (x + dx * inner, y + dy * inner, x + dx * outer, y + dy * outer)
             draw.line(ends, fill=colour, width=width)
+    return np.asarray(image)
+
+
+def labels(picture: Picture, px: Points, texts: Sequence[str], size: int = 11) -> Picture:
+    """Write texts on small white fields, each centred on a pixel.
+
+    Args:
+        picture: [H, W, 3].
+        px: [N, 2] where.
+        texts: N of them.
+        size: of the letters, px.
+
+    Returns:
+        [H, W, 3], a copy.
+    """
+    image = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size)
+    for (x, y), text in zip(px.tolist(), texts, strict=True):
+        left, top, right, bottom = draw.textbbox((x, y), text, font=font, anchor="mm")
+        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=PAPER)
+        draw.text((x, y), text, fill=INK, font=font, anchor="mm")
+    return np.asarray(image)
+
+
+def arrows(picture: Picture, starts: Points, ends: Points) -> Picture:
+    """Draw a line from each start [N, 2] px to its end, which bears a dot; a copy."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    for (x, y), (u, v) in zip(starts.tolist(), ends.tolist(), strict=True):
+        draw.line((x, y, u, v), fill=MARK, width=2)
+        draw.ellipse((u - 2, v - 2, u + 2, v + 2), fill=MARK, outline=PAPER)
     return np.asarray(image)
 
 

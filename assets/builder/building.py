@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from refergym.assets import records
-from refergym.assets.builder import finish, measure, painting, textures, writing
+from refergym.assets.builder import finish, furnishing, measure, painting, textures, writing
 from refergym.assets.builder.environment import INFINIGEN
 from refergym.assets.builder.finish import RawMesh
 from refergym.assets.builder.recipes import PAINTS
@@ -182,13 +182,13 @@ def _each(tasks: dict[str, _Task], processes: int) -> Iterator[tuple[str, str | 
 def _finish(shape: Raw, source: Path, folder: Path) -> None:
     """Write the assets of one shape, with their records in assets.json."""
     recipe = shape.recipe
-    body = finish.finished(
+    make = furnishing.furnished if recipe.is_furniture else finish.finished
+    body = make(
         _read(source),
         recipe.category,
         shape.name,
         factory=shape.job()["factory"],
         factory_seed=shape.seed,
-        is_furniture=recipe.is_furniture,
     )
     bodies = [body]
     for seed, paint in recipe.paints:

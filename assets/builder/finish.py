@@ -4,7 +4,7 @@ The one way that every mesh takes into a pack, whatever made it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import trimesh
@@ -17,7 +17,8 @@ from refergym.assets.builder import hulls, measure, resting, stable, symmetry, t
 from refergym.assets.builder.categories import Category
 from refergym.assets.builder.measure import MassProperties
 from refergym.assets.errors import PackError
-from refergym.assets.library import StablePose
+from refergym.assets.library import StablePose, Top
+from refergym.assets.spec import Vec3
 
 LARGEST_TEXTURE = 256
 """px"""
@@ -63,6 +64,10 @@ class Body:
     symmetry: int
     """as in AssetInfo"""
     stable_poses: tuple[StablePose, ...]
+    directions: dict[str, Vec3] = field(default_factory=dict)
+    """as in AssetInfo"""
+    top: Top | None = None
+    """of furniture"""
     factory: str = ""
     """the Infinigen factory that made it; empty for meshes of other origin"""
     factory_seed: int = 0
@@ -95,7 +100,7 @@ def finished(
     """
     vertices = centred(raw.vertices)
     moved = vertices[0] - raw.vertices[0] if len(vertices) else np.zeros(3)
-    faces = _with_area(vertices, raw.faces)
+    faces = with_area(vertices, raw.faces)
     if not hulls.has_body(vertices[np.unique(faces)]):
         raise PackError(
             f"{name}: the mesh has no volume (it is flat, or smaller than 0.3 mm); give it a"
@@ -181,7 +186,7 @@ def _shrunk(texture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array(picture)
 
 
-def _with_area(vertices: Points, faces: NDArray[np.int64]) -> NDArray[np.int64]:
+def with_area(vertices: Points, faces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Drop triangles that decimation has left without area: they have no normal."""
     t = vertices[faces]
     area = np.linalg.norm(np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]), axis=1)
@@ -200,6 +205,8 @@ def _convex_parts(
         return hulls.slabs(vertices, faces, *recipe.slabs)
     if recipe.split:
         return _pieces(vertices, faces)
+    if recipe.is_one_hull:
+        return [hulls.reduced_hull(vertices)]
     if given:
         return [hulls.reduced_hull(p) for p in given]
     from refergym.assets.builder import coacd_parts

@@ -67,7 +67,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.cup.CupFactory",
             attributes={"is_short": True, "has_guard": True},
             longest=(0.09, 0.14),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4, 5),
+            unseen=(1,),
+            paints=((4, 'red'), (0, 'blue'), (3, 'yellow')),
             category=Category(
                 noun="mug", plural="mugs", mass=(0.1, 0.7), wall=0.003, density=1600, friction=0.5,
                 is_open=True, is_turned=True, handle_pieces=8,
@@ -78,7 +80,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.cup.CupFactory",
             attributes={"has_guard": False},
             longest=(0.07, 0.11),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 5),
+            unseen=(5,),
+            paints=((0, 'orange'), (3, 'green')),
             category=Category(
                 noun="cup", plural="cups", mass=(0.05, 0.5), wall=0.0025, density=1600,
                 friction=0.5, is_open=True, is_turned=True, directions=("opening",),
@@ -87,7 +91,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "bowl": Recipe(
             factory="tableware.bowl.BowlFactory",
             longest=(0.10, 0.16),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4, 5),
+            unseen=(3,),
+            paints=((4, 'blue'), (0, 'red'), (5, 'yellow')),
             category=Category(
                 noun="bowl", plural="bowls", mass=(0.1, 1.3), wall=0.003, density=1500,
                 friction=0.5, is_open=True, is_turned=True, directions=("opening",),
@@ -96,7 +102,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "plate": Recipe(
             factory="tableware.plate.PlateFactory",
             longest=(0.14, 0.22),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4, 5),
+            unseen=(5,),
+            paints=((4, 'blue'), (0, 'red')),
             category=Category(
                 noun="plate", plural="plates", mass=(0.12, 0.8), wall=0.004, density=2000,
                 friction=0.5, takes_load=True, is_turned=True,
@@ -105,7 +113,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "bottle": Recipe(
             factory="tableware.bottle.BottleFactory",
             longest=(0.16, 0.23),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 3, 4),
+            unseen=(3,),
+            paints=((1, 'green'), (2, 'red')),
             category=Category(
                 noun="bottle", plural="bottles", mass=(0.05, 0.9), density=350, friction=0.5,
                 is_turned=True, directions=("neck",),
@@ -114,8 +124,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "can": Recipe(
             factory="tableware.can.CanFactory",
             attributes={"shape": "circle", "skewness": 1},
-            longest=(0.07, 0.12),
+            longest=(0.065, 0.085),
             seeds=(0, 1, 2, 3),
+            unseen=(2,),
             category=Category(
                 noun="can", plural="cans", mass=(0.1, 0.7), density=700, friction=0.5,
                 takes_load=True, is_turned=True,
@@ -124,7 +135,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "wine_glass": Recipe(
             factory="tableware.wineglass.WineglassFactory",
             longest=(0.13, 0.20),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4, 5),
+            unseen=(5,),
+            paints=((4, 'blue'),),
             category=Category(
                 noun="wine glass", plural="wine glasses", mass=(0.05, 0.35), wall=0.002,
                 density=2500, friction=0.5, is_turned=True, directions=("opening",),
@@ -134,6 +147,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.fork.ForkFactory",
             longest=(0.16, 0.20),
             seeds=(0, 1, 2, 3),
+            unseen=(3,),
             category=Category(
                 noun="fork", plural="forks", mass=(0.02, 0.09), wall=0.0025, density=7000,
                 friction=0.5, settles=True, slabs=(0, 6), directions=("tines", "handle"),
@@ -142,7 +156,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "knife": Recipe(
             factory="tableware.knife.KnifeFactory",
             longest=(0.16, 0.24),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 3, 4),
+            unseen=(3,),
             category=Category(
                 noun="knife", plural="knives", mass=(0.02, 0.12), wall=0.0025, density=7000,
                 friction=0.5, settles=True, slabs=(0, 3), directions=("blade", "handle", "edge"),
@@ -151,7 +166,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "spoon": Recipe(
             factory="tableware.spoon.SpoonFactory",
             longest=(0.14, 0.19),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4),
+            unseen=(2,),
             category=Category(
                 noun="spoon", plural="spoons", mass=(0.01, 0.09), wall=0.0025, density=7000,
                 friction=0.5, settles=True, slabs=(0, 6), directions=("bowl", "handle"),
@@ -160,7 +176,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "spatula": Recipe(
             factory="tableware.fork.SpatulaFactory",
             longest=(0.20, 0.28),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 5),
+            unseen=(1,),
+            paints=((5, 'red'),),
             category=Category(
                 noun="spatula", plural="spatulas", mass=(0.02, 0.2), wall=0.0025, density=5000,
                 friction=0.5, settles=True, slabs=(0, 6), directions=("blade", "handle"),
@@ -169,7 +187,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "jar": Recipe(
             factory="tableware.jar.JarFactory",
             longest=(0.09, 0.16),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 4, 7, 8),
+            unseen=(8,),
+            paints=((4, 'green'),),
             category=Category(
                 noun="jar", plural="jars", mass=(0.1, 1.0), density=500, friction=0.5,
                 slabs=(2, 6), directions=("neck",),
@@ -178,7 +198,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "pan": Recipe(
             factory="tableware.pan.PanFactory",
             longest=(0.22, 0.30),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4, 5),
+            unseen=(5,),
+            paints=((4, 'red'),),
             category=Category(
                 noun="pan", plural="pans", mass=(0.2, 1.2), wall=0.002, density=4000,
                 friction=0.5, is_open=True, is_turned=True, handle_pieces=1,
@@ -189,7 +211,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.pot.PotFactory",
             attributes={"has_bar": True, "has_handle": False, "has_guard": False},
             longest=(0.16, 0.24),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4),
+            unseen=(1,),
+            paints=((4, 'orange'),),
             category=Category(
                 noun="pot", plural="pots", mass=(0.25, 2.0), wall=0.002, density=4000,
                 friction=0.5, is_open=True, is_turned=True, handle_pieces=3,
@@ -199,7 +223,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "lid": Recipe(
             factory="tableware.lid.LidFactory",
             longest=(0.10, 0.18),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 3, 5),
+            unseen=(5,),
             category=Category(
                 noun="pot lid", plural="pot lids", mass=(0.05, 0.8), wall=0.003, density=2500,
                 friction=0.5, is_turned=True,
@@ -210,7 +235,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.food_bag.FoodBagFactory",
             longest=(0.12, 0.20),
             turn=(90.0, 0.0, 0.0),
-            seeds=(0, 1, 2, 3),
+            seeds=(2, 4, 6, 8),
+            unseen=(8,),
+            paints=((4, 'red'),),
             category=Category(
                 noun="snack bag", plural="snack bags", mass=(0.02, 0.4), density=120, friction=0.6,
                 settles=True, is_one_hull=True,
@@ -219,7 +246,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "food_box": Recipe(
             factory="tableware.food_box.FoodBoxFactory",
             longest=(0.10, 0.20),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4, 5),
+            unseen=(5,),
             category=Category(
                 noun="food box", plural="food boxes", mass=(0.05, 0.8), density=150, friction=0.6,
                 takes_load=True, is_one_hull=True,
@@ -228,7 +256,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "apple": Recipe(
             factory="fruits.apple.FruitFactoryApple",
             longest=(0.07, 0.09),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4, 5),
+            unseen=(1,),
+            paints=((5, 'red'), (2, 'green')),
             category=Category(
                 noun="apple", plural="apples", mass=(0.06, 0.30), density=750, friction=0.6,
                 settles=True, split=True, directions=("stem",),
@@ -239,6 +269,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             longest=(0.18, 0.24),
             wrap=True,
             seeds=(0, 1, 2, 3),
+            unseen=(2,),
             category=Category(
                 noun="pineapple", plural="pineapples", mass=(0.2, 1.6), density=600, friction=0.6,
                 slabs=(2, 5), directions=("stem",),
@@ -248,7 +279,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="fruits.starfruit.FruitFactoryStarfruit",
             longest=(0.08, 0.11),
             wrap=True,
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4),
+            unseen=(1,),
             category=Category(
                 noun="star fruit", plural="star fruits", mass=(0.05, 0.4), density=800,
                 friction=0.6, settles=True, directions=("stem",),
@@ -258,7 +290,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="fruits.strawberry.FruitFactoryStrawberry",
             longest=(0.045, 0.06),
             wrap=True,
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 4, 5),
+            unseen=(5,),
             category=Category(
                 noun="strawberry", plural="strawberries", mass=(0.008, 0.08), density=700,
                 friction=0.6, settles=True, directions=("stem",),
@@ -268,7 +301,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="fruits.coconutgreen.FruitFactoryCoconutgreen",
             longest=(0.10, 0.14),
             wrap=True,
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4),
+            unseen=(2,),
             category=Category(
                 noun="coconut", plural="coconuts", mass=(0.2, 1.6), density=700, friction=0.6,
                 settles=True, directions=("stem",),
@@ -278,7 +312,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="fruits.durian.FruitFactoryDurian",
             longest=(0.11, 0.16),
             wrap=True,
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4),
             is_unseen=True,
             category=Category(
                 noun="durian", plural="durians", mass=(0.2, 2.2), density=700, friction=0.6,
@@ -289,25 +323,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "vase": Recipe(
             factory="table_decorations.vase.VaseFactory",
             longest=(0.14, 0.23),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4),
+            unseen=(4,),
+            paints=((1, 'purple'), (4, 'blue')),
             category=Category(
                 noun="vase", plural="vases", mass=(0.15, 1.5), wall=0.004, density=2000,
                 friction=0.5, is_turned=True, directions=("opening",),
             ),
         ),
-        "flower_pot": Recipe(
-            factory="tableware.plant_container.PlantPotFactory",
-            longest=(0.10, 0.16),
-            seeds=(0, 1, 2, 3),
-            category=Category(
-                noun="flower pot", plural="flower pots", mass=(0.1, 1.5), wall=0.004, density=1900,
-                friction=0.6, is_open=True, is_turned=True, directions=("opening",),
-            ),
-        ),
         "book": Recipe(
             factory="table_decorations.book.BookFactory",
             longest=(0.15, 0.24),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 4, 5),
+            unseen=(4,),
             category=Category(
                 noun="book", plural="books", mass=(0.05, 1.4), density=750, friction=0.6,
                 takes_load=True, is_one_hull=True, directions=("spine", "cover"),
@@ -316,7 +344,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "book_stack": Recipe(
             factory="table_decorations.book.BookStackFactory",
             longest=(0.18, 0.26),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 5),
+            unseen=(2,),
             category=Category(
                 noun="book stack", plural="book stacks", mass=(0.3, 3.0), density=600,
                 friction=0.6, takes_load=True, split=True,
@@ -325,7 +354,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "lamp": Recipe(
             factory="lamp.lamp.DeskLampFactory",
             longest=(0.18, 0.26),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 3, 5),
+            unseen=(2,),
             category=Category(
                 noun="lamp", plural="lamps", mass=(0.1, 1.5), wall=0.002, density=2000,
                 friction=0.6, slabs=(2, 8),
@@ -335,6 +365,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="clothes.towel.TowelFactory",
             longest=(0.15, 0.22),
             seeds=(0, 1, 2, 3),
+            unseen=(1,),
+            paints=((2, 'yellow'),),
             category=Category(
                 noun="towel", plural="towels", mass=(0.03, 0.6), density=180, friction=0.9,
                 takes_load=True, is_one_hull=True,
@@ -343,7 +375,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "cushion": Recipe(
             factory="seating.pillow.PillowFactory",
             longest=(0.16, 0.24),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 5),
+            unseen=(2,),
+            paints=((1, 'orange'),),
             category=Category(
                 noun="cushion", plural="cushions", mass=(0.02, 0.5), density=60, friction=0.9,
                 settles=True, is_one_hull=True,
@@ -352,7 +386,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "basket": Recipe(
             factory="organizer.basket.BasketBaseFactory",
             longest=(0.14, 0.24),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 8, 9, 12),
+            unseen=(9,),
+            paints=((12, 'pink'),),
             category=Category(
                 noun="basket", plural="baskets", mass=(0.1, 0.9), wall=0.003, density=950,
                 friction=0.5, is_open_box=True, is_open=True, directions=("opening",),
@@ -361,7 +397,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "monitor": Recipe(
             factory="appliances.tv.MonitorFactory",
             longest=(0.20, 0.28),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 3, 4),
             is_unseen=True,
             category=Category(
                 noun="monitor", plural="monitors", mass=(0.2, 2.0), density=600, friction=0.6,
@@ -369,23 +405,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             ),
         ),
         # shells
-        "scallop": Recipe(
-            factory="mollusk.generate.ScallopFactory",
-            longest=(0.07, 0.11),
+        "seashell": Recipe(
+            factory="mollusk.generate.AugerFactory",
+            longest=(0.09, 0.12),
             wrap=True,
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2, 3, 4),
+            unseen=(2,),
             category=Category(
-                noun="seashell", plural="seashells", mass=(0.01, 0.4), density=900, friction=0.6,
-                settles=True,
-            ),
-        ),
-        "conch": Recipe(
-            factory="mollusk.generate.ConchFactory",
-            longest=(0.08, 0.12),
-            wrap=True,
-            seeds=(0, 1, 2, 3),
-            category=Category(
-                noun="conch", plural="conches", mass=(0.02, 0.6), density=1000, friction=0.6,
+                noun="seashell", plural="seashells", mass=(0.008, 0.4), density=900, friction=0.6,
                 settles=True,
             ),
         ),
@@ -400,14 +427,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "desk": Recipe(
             factory="shelves.simple_desk.SimpleDeskFactory",
-            seeds=(0, 1, 2, 3), triangles=4000, texture=512, is_furniture=True,
+            seeds=(0, 1, 3, 4), triangles=4000, texture=512, is_furniture=True,
             category=Category(
                 noun="desk", plural="desks", mass=(3, 120), density=500, friction=0.6,
             ),
         ),
         "coffee_table": Recipe(
             factory="tables.dining_table.CoffeeTableFactory",
-            seeds=(0, 1, 2, 3), triangles=4000, texture=512, is_furniture=True,
+            seeds=(3, 4, 5), triangles=4000, texture=512, is_furniture=True,
             category=Category(
                 noun="coffee table", plural="coffee tables", mass=(3, 120), density=300,
                 friction=0.6,
@@ -415,8 +442,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "kitchen_island": Recipe(
             factory="shelves.kitchen_space.KitchenIslandFactory",
-            longest=(1.2, 1.9),
-            seeds=(0, 1, 2, 3), triangles=6000, texture=512, is_furniture=True,
+            longest=(1.2, 2.0),
+            seeds=(2, 3, 4), triangles=6000, texture=512, is_furniture=True,
             category=Category(
                 noun="kitchen counter", plural="kitchen counters", mass=(10, 400), density=100,
                 friction=0.6,

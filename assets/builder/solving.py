@@ -56,7 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
         tables=("desk",),
         items={
             "book": (1, 3), "book stack": (0, 1), "mug": (1, 2), "lamp": (0, 1), "can": (0, 2),
-            "snack bag": (0, 1), "monitor": (0, 1), "seashell": (0, 1), "flower pot": (0, 1),
+            "snack bag": (0, 1), "monitor": (0, 1), "seashell": (0, 1), "cushion": (0, 1),
             "basket": (0, 1), "bottle": (0, 1), "apple": (0, 1),
         },
         seeds=(0, 1, 2, 3),
@@ -81,7 +81,7 @@ SETTINGS: tuple[Setting, ...] = (
         items={
             "book": (1, 2), "book stack": (0, 1), "cup": (1, 2), "bowl": (0, 1), "vase": (0, 1),
             "strawberry": (0, 2), "apple": (0, 2), "snack bag": (0, 1), "can": (0, 2),
-            "conch": (0, 1), "seashell": (0, 1), "basket": (0, 1), "wine glass": (0, 1),
+            "seashell": (0, 1), "basket": (0, 1), "wine glass": (0, 1),
             "cushion": (0, 1),
         },
         seeds=(0, 1, 2, 3),
@@ -90,7 +90,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 def jobs(pack: Pack, settings: Sequence[Setting] = SETTINGS) -> list[dict[str, Any]]:
-    """Return a job for each scene whose furniture the pack has; categories it lacks are left out."""
+    """Return a job for each scene whose table the pack has; things it lacks are left out."""
     by_category: dict[str, list[dict[str, Any]]] = {}
     for info in pack.manifest.assets:
         if info.use == "furniture" or info.size[2] <= TALLEST:

@@ -4,9 +4,9 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from shapely import Polygon
+from shapely.geometry.polygon import orient
 
 from refergym.assets.composers.choice import Item
 from refergym.assets.composers.layout import Place
@@ -30,7 +30,7 @@ class SolvedTable:
     surface: Polygon
     """the upper face, m, table's frame"""
     body: Polygon
-    """convex outline of the whole piece of furniture, m, table's frame"""
+    """convex outline of the whole piece of furniture, counter-clockwise, m, table's frame"""
     things: Things
     """as the solver left them, table's frame"""
     room: Room
@@ -68,7 +68,7 @@ def read_table(pack: Pack, name: str) -> SolvedTable:
         info=info,
         top=info.top,
         surface=Polygon(info.top.outline),
-        body=shapely.convex_hull(shapely.union(body, Polygon(info.top.outline))),
+        body=orient(body.union(Polygon(info.top.outline)).convex_hull),
         things=_things(pack, scene).seen_from(face),
         room=scene.room,
         room_at=inverted(face),

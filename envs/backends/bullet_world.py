@@ -18,7 +18,8 @@ from refergym.assets import poses
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.robots.panda_model import panda_urdf
 from refergym.assets.spec import Pose, SceneSpec, SupportSpec
-from refergym.envs.backends.slabs import convex_parts
+from refergym.envs.backends.frames import from_body, principal, to_body, wxyz, xyzw
+from refergym.envs.backends.slabs import convex_parts, shared_rows
 from refergym.envs.errors import BackendError
 from refergym.envs.types import State
 
@@ -137,10 +138,10 @@ class BulletWorld:
             shapes = [p.createCollisionShape(p.GEOM_BOX, halfExtents=half, physicsClientId=c)]
         if support.outline is not None or support.asset is not None:
             for part in convex_parts(self._pack, support):
-                rows = _shared_rows(part)
+                rows = shared_rows(part)
                 shape = p.createCollisionShape(p.GEOM_MESH, vertices=rows, physicsClientId=c)
                 shapes.append(shape)
-        place = support.pose.position, _xyzw(support.pose.orientation)
+        place = support.pose.position, xyzw(support.pose.orientation)
         for k, shape in enumerate(shapes):
             body = p.createMultiBody(0, shape, -1, *place, physicsClientId=c)
             p.changeDynamics(body, -1, lateralFriction=support.friction, physicsClientId=c)
@@ -154,7 +155,7 @@ class BulletWorld:
         self._robot = p.loadURDF(
             str(panda_urdf()),
             base.position,
-            _xyzw(base.orientation),
+            xyzw(base.orientation),
             useFixedBase=True,
             flags=p.URDF_IGNORE_VISUAL_SHAPES,
             physicsClientId=c,
@@ -187,7 +188,7 @@ class BulletWorld:
         self, info: AssetInfo, scale: float, mass_scale: float, friction: float, pose: Array
     ) -> int:
         p, c = self._p, self._client
-        com, axes, moments = _principal(info.com, info.inertia)
+        com, axes, moments = principal(info.com, info.inertia)
         com = com * scale
         # the body's frame is the principal frame at the centre of mass, so PyBullet needs no offset
         shape = p.createCollisionShape(
@@ -195,20 +196,20 @@ class BulletWorld:
             fileName=str(self._pack.hull_file(info.name)),
             meshScale=[scale] * 3,
             collisionFramePosition=(-axes.T @ com).tolist(),
-            collisionFrameOrientation=_xyzw(poses.quaternion(axes.T)),
+            collisionFrameOrientation=xyzw(poses.quaternion(axes.T)),
             physicsClientId=c,
         )
         frame = (com, poses.quaternion(axes))
         self._frames.append(frame)
         self._points.append(np.concatenate(self._pack.hulls(info.name)) * scale)
-        position, turn = _to_body(pose, frame)
+        position, turn = to_body(pose, frame)
         mass = info.mass * scale**3 * mass_scale
         body: int = p.createMultiBody(
             mass,
             shape,
             -1,
             position.tolist(),
-            _xyzw(turn),
+            xyzw(turn),
             useMaximalCoordinates=True,  # plain rigid bodies: only these really sleep
             physicsClientId=c,
         )
@@ -231,7 +232,7 @@ class BulletWorld:
         objects = np.empty((len(self._bodies), 7))
         for i, body in enumerate(self._bodies):
             position, turn = p.getBasePositionAndOrientation(body, physicsClientId=c)
-            objects[i] = _from_body(np.array(position), _wxyz(turn), self._frames[i])
+            objects[i] = from_body(np.array(position), wxyz(turn), self._frames[i])
         joints = p.getJointStates(self._robot, (*ARM_JOINTS, *FINGER_JOINTS), physicsClientId=c)
         return State(objects=objects, joints=np.array([j[0] for j in joints]), held=self.held)
 
@@ -239,16 +240,16 @@ class BulletWorld:
         """See `execute.ArmWorld`."""
         p, c = self._p, self._client
         position, turn = p.getBasePositionAndOrientation(self._bodies[index], physicsClientId=c)
-        row = _from_body(np.array(position), _wxyz(turn), self._frames[index])
+        row = from_body(np.array(position), wxyz(turn), self._frames[index])
         points = self._points[index] @ poses.rotation(row[3:]).T + row[:3]
         return points.min(axis=0), points.max(axis=0)
 
     def set_pose(self, index: int, pose: Array) -> None:
         """Put an object at a pose [7], at rest."""
-        position, turn = _to_body(pose, self._frames[index])
+        position, turn = to_body(pose, self._frames[index])
         body = self._bodies[index]
         self._p.resetBasePositionAndOrientation(
-            body, position.tolist(), _xyzw(turn), physicsClientId=self._client
+            body, position.tolist(), xyzw(turn), physicsClientId=self._client
         )
         self._p.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=self._client)
         self._p.changeDynamics(
@@ -373,48 +374,3 @@ class BulletWorld:
             forces=[_ARM_FORCE] * 7 + [_GRIP_FORCE] * 2,
             physicsClientId=c,
         )
-
-
-def _shared_rows(points: Array) -> list[list[float]]:
-    """Points [N, 3] as lists that are used again.
-
-    PyBullet never lets go of a list of vertices; new ones for each world would pile up.
-    """
-    rows = _rows(len(points))
-    for row, point in zip(rows, points.tolist(), strict=True):
-        row[:] = point
-    return rows
-
-
-@lru_cache(maxsize=None)
-def _rows(count: int) -> list[list[float]]:
-    return [[0.0, 0.0, 0.0] for _ in range(count)]
-
-
-def _xyzw(q: Sequence[float] | Array) -> list[float]:
-    return [float(q[1]), float(q[2]), float(q[3]), float(q[0])]
-
-
-def _wxyz(q: Sequence[float]) -> Array:
-    return np.array([q[3], q[0], q[1], q[2]])
-
-
-def _to_body(pose: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
-    position = pose[:3] + poses.rotation(pose[3:]) @ frame[0]
-    return position, poses.multiply(pose[3:], frame[1])
-
-
-def _from_body(position: Array, turn: Array, frame: tuple[Array, Array]) -> Array:
-    back = frame[1] * np.array([1.0, -1.0, -1.0, -1.0])
-    own = poses.canonical(poses.multiply(turn, back))
-    return np.concatenate([position - poses.rotation(own) @ frame[0], own])
-
-
-@lru_cache(maxsize=4096)
-def _principal(com: tuple[float, ...], inertia: tuple[float, ...]) -> tuple[Array, Array, Array]:
-    """(centre of mass [3], principal axes as columns [3, 3], moments [3]) at scale 1."""
-    xx, yy, zz, xy, xz, yz = inertia
-    moments, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
-    if np.linalg.det(axes) < 0:
-        axes[:, 0] = -axes[:, 0]
-    return np.array(com), axes, moments

@@ -1,0 +1,432 @@
+"""Where the parts of a thing point: handle, opening, blade, spine, screen... measured, not assumed.
+
+Each measurer takes a mesh (z up, standing or lying as on a table) and gives a unit vector in the
+mesh's frame, or None where the shape does not tell: a pot with two handles, a cup without one.
+Level directions that are within SNAP of the frame's axis are put on it, as makers model things
+along axes and the centre of gravity of a knife is a little off its line.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from refergym.assets.builder import colours, turned
+from refergym.assets.spec import Vec3
+
+Points = NDArray[np.float64]
+Faces = NDArray[np.int64]
+
+SAMPLES = 6000
+SNAP = math.radians(6)
+LONG = 2.6
+"""length by width from which a thing is a tool with a grip, not a vessel with a handle"""
+WIDER = 1.2
+"""ratio of the mean widths of a tool's halves that tells its working end from its grip"""
+STATIONS = 60
+"""cross-sections along a tool"""
+TINE_STATIONS = 4
+"""cross-sections in two or more pieces that make tines"""
+SHARPER = 0.75
+"""ratio of thickness near the two sides of a blade that tells its edge from its back"""
+STICKS_OUT = 0.004
+"""m beyond the body from which a point belongs to a handle"""
+LEAST_HANDLE = 0.012
+"""m beyond the body that a handle reaches"""
+ONE_HANDLE = 0.8
+"""length of the mean direction of a handle's points; two opposite handles have 0"""
+RINGS = 0.85
+"""share of level rays from the middle of a hollow that meet its wall"""
+LEAST_HOLLOW = 0.2
+"""of the height: depth of a hollow worth the name"""
+NARROWER = 0.65
+"""radius of a neck by that of its body"""
+PAGES_INSET = 0.002
+"""m that a cover overhangs its pages"""
+ALIKE, UNLIKE = 12.0, 15.0
+"""CIE Lab distances: sides of one kind, and of two"""
+FLATTER = 0.15
+"""difference in the share of flat surface that tells a screen from a back"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a measurer may look at."""
+
+    vertices: Points
+    """[V, 3] m, bottom at z = 0"""
+    faces: Faces
+    """[F, 3]"""
+    uv: Points | None
+    """[V, 2] origin at the texture's top left"""
+    texture: NDArray[np.uint8] | None
+    """[h, w, 3] sRGB"""
+
+    @property
+    def mesh(self) -> trimesh.Trimesh:
+        """The triangles as trimesh has them."""
+        return trimesh.Trimesh(self.vertices, self.faces, process=False)
+
+    def samples(self) -> Points:
+        """Points spread over the surface, [SAMPLES, 3] m."""
+        points, _ = trimesh.sample.sample_surface(self.mesh, SAMPLES, seed=0)
+        return np.asarray(points, np.float64)
+
+
+def measured(
+    kind: str,
+    vertices: Points,
+    faces: Faces,
+    uv: Points | None = None,
+    texture: NDArray[np.uint8] | None = None,
+) -> Vec3 | None:
+    """Measure one direction of a thing.
+
+    Args:
+        kind: a key of MEASURERS.
+        vertices: [V, 3] m, z up.
+        faces: [F, 3] counter-clockwise from outside.
+        uv: [V, 2] origin at the texture's top left; "spine", "cover" and "face" may need it.
+        texture: [h, w, 3] sRGB.
+
+    Returns:
+        [3] unit vector in the mesh's frame, or None where the shape does not tell.
+
+    Raises:
+        ValueError: for a kind that is not in MEASURERS.
+    """
+    if kind not in MEASURERS:
+        raise ValueError(f"direction {kind!r}: expected one of {', '.join(sorted(MEASURERS))}")
+    standing = vertices - [0.0, 0.0, float(vertices[faces][..., 2].min())]
+    found = MEASURERS[kind](Shape(vertices=standing, faces=faces, uv=uv, texture=texture))
+    if found is None:
+        return None
+    x, y, z = (round(float(v), 5) + 0.0 for v in found / np.linalg.norm(found))
+    return (x, y, z)
+
+
+def handle(shape: Shape) -> Points | None:
+    """From a vessel's axis to the middle of its one handle, or from a tool's head to its grip."""
+    tool = _Tool.of(shape)
+    if tool is not None:
+        return tool.grip
+    return _vessel_handle(shape)
+
+
+def working_end(shape: Shape) -> Points | None:
+    """From a tool's grip to its blade, bowl or head."""
+    tool = _Tool.of(shape)
+    return None if tool is None or tool.grip is None else -tool.grip
+
+
+def edge(shape: Shape) -> Points | None:
+    """To the sharp side of a knife's blade."""
+    tool = _Tool.of(shape)
+    if tool is None or tool.grip is None:
+        return None
+    order = tool.stations if tool.grip @ tool.along > 0 else tool.stations[::-1]
+    blade = order[STATIONS // 10 : STATIONS // 2]
+    low = np.median([tool.thickness(s, 0.1) for s in blade])
+    high = np.median([tool.thickness(s, 0.9) for s in blade])
+    if min(low, high) > SHARPER * max(low, high):
+        return None
+    return tool.across if high < low else -tool.across
+
+
+def tines(shape: Shape) -> Points | None:
+    """To the end of a fork at which its cross-sections fall apart into tines."""
+    tool = _Tool.of(shape)
+    if tool is None:
+        return None
+    split = np.array([s.pieces >= 2 for s in tool.stations])
+    third = STATIONS // 3
+    near, far = int(split[:third].sum()), int(split[-third:].sum())
+    if max(near, far) < TINE_STATIONS or min(near, far) > 0:
+        return None
+    return tool.along if far > near else -tool.along
+
+
+def opening(shape: Shape) -> Points | None:
+    """Up, where a hollow with a wall round it is open to the sky."""
+    mesh, height = shape.mesh, float(shape.vertices[:, 2].max())
+    angle = np.arange(48) * (2 * np.pi / 48) + 0.013
+    out = np.stack([np.cos(angle), np.sin(angle), np.zeros(48)], axis=1)
+    axis = np.array([*_axis(shape), 0.0])
+    down = np.tile([0.0, 0.0, -1.0], (48, 1))
+    starts = axis + 0.06 * height * out * [1, 1, 0] + [0, 0, height + 0.1]
+    hit, ray, _ = mesh.ray.intersects_location(starts, down, multiple_hits=False)
+    if len(np.unique(ray)) < 0.9 * len(starts):
+        return None
+    floor = float(np.median(hit[:, 2]))
+    if floor > (1 - LEAST_HOLLOW) * height:
+        return None
+    for share in (0.35, 0.6, 0.8):
+        level = np.tile(axis + [0, 0, floor + share * (height - floor)], (48, 1))
+        _, ray, _ = mesh.ray.intersects_location(level, out, multiple_hits=False)
+        if len(np.unique(ray)) < RINGS * len(out):
+            return None
+    return np.array([0.0, 0.0, 1.0])
+
+
+def neck(shape: Shape) -> Points | None:
+    """Up, where a bottle is narrower at its top than in its body and not at its foot."""
+    try:
+        profile = turned.measured_profile(shape.vertices, shape.faces)
+    except ValueError:
+        return None
+    height, widest = profile.z[-1], float(profile.outer.max())
+    top = float(np.median(profile.outer[profile.z > 0.88 * height]))
+    foot = float(np.median(profile.outer[(profile.z > 0.05 * height) & (profile.z < 0.2 * height)]))
+    if top > NARROWER * widest or foot < top / NARROWER:
+        return None
+    return np.array([0.0, 0.0, 1.0])
+
+
+def spine(shape: Shape) -> Points | None:
+    """To the side of a lying book where its pages do not show, by inset or else by colour."""
+    size = np.ptp(shape.vertices, axis=0)
+    if size[2] > 0.6 * size[:2].min():
+        return None
+    sides = [_looked_at(shape, d, (0.15, 0.85), (0.3, 0.7)) for d in _LEVEL]
+    if any(len(s.inset) == 0 for s in sides):
+        return None
+    inset = np.array([np.median(s.inset) for s in sides])
+    nearest = int(inset.argmin())
+    if np.delete(inset, nearest).min() > inset[nearest] + PAGES_INSET:
+        return _LEVEL[nearest]
+    if any(s.lab is None for s in sides):
+        return None
+    found = [k for k in range(4) if _differs([s.lab for s in sides], k)]
+    return _LEVEL[found[0]] if len(found) == 1 else None
+
+
+def cover(shape: Shape) -> Points | None:
+    """Up, for a lying book: the cover that one sees. None where `spine` does not know the book."""
+    return None if spine(shape) is None else np.array([0.0, 0.0, 1.0])
+
+
+def face(shape: Shape) -> Points | None:
+    """Out of a screen or picture: level, from the back to the side that is flat and framed."""
+    size = np.ptp(shape.vertices, axis=0)
+    thin = int(size[:2].argmin())
+    if size[thin] > 0.6 * size[1 - thin]:
+        return None
+    both = [_LEVEL[k] for k in range(4) if abs(_LEVEL[k][thin]) == 1]
+    sides = [_looked_at(shape, d, (0.06, 0.94), (0.3, 0.94)) for d in both]
+    if any(len(s.inset) == 0 for s in sides):
+        return None
+    flat = [float((np.abs(s.inset - np.median(s.inset)) < 0.015 * size[2]).mean()) for s in sides]
+    if abs(flat[0] - flat[1]) > FLATTER:
+        return both[int(np.argmax(flat))]
+    return None
+
+
+def head(shape: Shape) -> Points | None:
+    """From a lamp's foot to its shade, level; None for a lamp that stands straight."""
+    points = shape.samples()
+    height = float(shape.vertices[:, 2].max())
+    low = points[points[:, 2] < 0.08 * height][:, :2]
+    high = points[points[:, 2] > 0.6 * height][:, :2]
+    if len(low) < 20 or len(high) < 20:
+        return None
+    foot = (low.min(0) + low.max(0)) / 2
+    off = (high.min(0) + high.max(0)) / 2 - foot
+    if np.linalg.norm(off) < 0.5 * np.ptp(low, axis=0).max() / 2:
+        return None
+    return _level(off)
+
+
+def stem(shape: Shape) -> Points | None:
+    """Up, where a fruit ends in something thin above and is round below."""
+    points = shape.samples()
+    height = float(shape.vertices[:, 2].max())
+    middle = np.median(points[:, :2], axis=0)
+    radius = np.linalg.norm(points[:, :2] - middle, axis=1)
+    widest = float(np.quantile(radius, 0.98))
+    top = radius[points[:, 2] > 0.955 * height]
+    bottom = radius[points[:, 2] < 0.045 * height]
+    if len(top) == 0 or len(bottom) == 0:
+        return None
+    is_thin = np.quantile(top, 0.9) < 0.25 * widest and np.quantile(bottom, 0.9) > 0.3 * widest
+    return np.array([0.0, 0.0, 1.0]) if is_thin else None
+
+
+MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(
+    {
+        "blade": working_end,
+        "bowl": working_end,
+        "cap": neck,
+        "cover": cover,
+        "edge": edge,
+        "face": face,
+        "handle": handle,
+        "head": head,
+        "neck": neck,
+        "opening": opening,
+        "shade": head,
+        "spine": spine,
+        "spout": neck,
+        "stem": stem,
+        "tines": tines,
+        "tip": working_end,
+    }
+)
+"""direction's name in a manifest -> what measures it"""
+
+_LEVEL = tuple(np.array([x, y, 0.0]) for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Station:
+    low: float
+    high: float
+    """m, ends of the cross-section across the tool"""
+    pieces: int
+    """parts into which gaps cut it"""
+    outline: Points
+    """[N, 2, 2] m, segments; across and up"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tool:
+    """A long thing that lies, cut across."""
+
+    along: Points
+    across: Points
+    """[3] level unit vectors"""
+    stations: list[_Station]
+    grip: Points | None
+    """[3] towards the narrower half"""
+
+    @classmethod
+    def of(cls, shape: Shape) -> "_Tool | None":
+        """Cut a thing up, unless it is not long."""
+        points = shape.samples()
+        flat = points[:, :2] - points[:, :2].mean(0)
+        axis = np.linalg.eigh(flat.T @ flat)[1][:, 1]
+        along = _level(axis if axis[np.abs(axis).argmax()] > 0 else -axis)
+        across = np.array([-along[1], along[0], 0.0])
+        corners = shape.vertices[np.unique(shape.faces)]
+        a, b = corners @ along, corners @ across
+        if np.ptp(a) < LONG * max(np.ptp(b), np.ptp(corners[:, 2])):
+            return None
+        cuts = a.min() + (np.arange(STATIONS) + 0.5) / STATIONS * np.ptp(a)
+        mesh = shape.mesh
+        stations = [_station(mesh, along, across, float(c)) for c in cuts]
+        width = np.array([s.high - s.low for s in stations])
+        near, far = width[: STATIONS // 2].mean(), width[STATIONS // 2 :].mean()
+        grip = None
+        if max(near, far) > WIDER * min(near, far):
+            grip = along if near > far else -along
+        return cls(along=along, across=across, stations=stations, grip=grip)
+
+    @staticmethod
+    def thickness(station: _Station, share: float) -> float:
+        """Height of a cross-section at a share of its width, m."""
+        at = station.low + share * (station.high - station.low)
+        a, b = station.outline[:, 0], station.outline[:, 1]
+        crossed = (a[:, 0] - at) * (b[:, 0] - at) <= 0
+        a, b = a[crossed], b[crossed]
+        step = b[:, 0] - a[:, 0]
+        t = np.where(np.abs(step) > 1e-12, (at - a[:, 0]) / np.where(step == 0, 1, step), 0.5)
+        up = a[:, 1] + t * (b[:, 1] - a[:, 1])
+        return float(np.ptp(up)) if len(up) else 0.0
+
+
+def _station(mesh: trimesh.Trimesh, along: Points, across: Points, at: float) -> _Station:
+    lines = trimesh.intersections.mesh_plane(mesh, along, at * along)
+    outline = np.stack([lines @ across, lines[..., 2]], axis=-1).reshape(-1, 2, 2)
+    if len(outline) == 0:
+        return _Station(low=0.0, high=0.0, pieces=0, outline=outline)
+    spans = np.sort(outline[..., 0], axis=1)
+    spans = spans[np.argsort(spans[:, 0])]
+    reach = np.maximum.accumulate(spans[:, 1])
+    gap = 0.02 * (reach[-1] - spans[0, 0])
+    pieces = 1 + int((spans[1:, 0] > reach[:-1] + gap).sum())
+    return _Station(low=float(spans[0, 0]), high=float(reach[-1]), pieces=pieces, outline=outline)
+
+
+def _vessel_handle(shape: Shape) -> Points | None:
+    try:
+        profile = turned.measured_profile(shape.vertices, shape.faces)
+    except ValueError:
+        return None
+    points = shape.samples()
+    arm = points[:, :2] - profile.axis
+    beyond = np.linalg.norm(arm, axis=1) - np.interp(points[:, 2], profile.z, profile.outer)
+    out = arm[beyond > STICKS_OUT]
+    if len(out) == 0 or beyond.max() < LEAST_HANDLE:
+        return None
+    mean = (out / np.linalg.norm(out, axis=1, keepdims=True)).mean(0)
+    return _level(mean) if np.linalg.norm(mean) > ONE_HANDLE else None
+
+
+def _axis(shape: Shape) -> Points:
+    """Axis of a turned thing, or the middle of the bounding box of any other, [2] m."""
+    try:
+        return turned.measured_profile(shape.vertices, shape.faces).axis
+    except ValueError:
+        return np.asarray(shape.vertices.min(0) + shape.vertices.max(0))[:2] / 2
+
+
+def _level(v: Points) -> Points:
+    """Level unit vector [3] of [2], on the frame's axis where it is near."""
+    angle = math.atan2(v[1], v[0])
+    quarter = round(angle / (math.pi / 2))
+    if abs(angle - quarter * math.pi / 2) < SNAP:
+        turns = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
+        return np.array([*turns[quarter % 4], 0.0])
+    return np.array([math.cos(angle), math.sin(angle), 0.0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    inset: Points
+    """[N] m, of the surface behind the bounding box's side"""
+    lab: Points | None
+    """[N, 3] CIE Lab of the texture there"""
+
+
+def _looked_at(
+    shape: Shape, out: Points, across: tuple[float, float], up: tuple[float, float]
+) -> _Side:
+    """Look at one side along parallel rays, over shares of its width and height."""
+    low, high = shape.vertices.min(0), shape.vertices.max(0)
+    normal = int(np.abs(out).argmax())
+    other = 1 - normal
+    a, b = np.meshgrid(np.linspace(*across, 24), np.linspace(*up, 16))
+    starts = np.empty((a.size, 3))
+    starts[:, other] = low[other] + a.ravel() * (high - low)[other]
+    starts[:, 2] = low[2] + b.ravel() * (high - low)[2]
+    wall = (high if out[normal] > 0 else low)[normal]
+    starts[:, normal] = wall + 0.1 * out[normal]
+    points, _, triangle = shape.mesh.ray.intersects_location(
+        starts, np.tile(-out, (len(starts), 1)), multiple_hits=False
+    )
+    inset = np.abs(points[:, normal] - wall)
+    if shape.uv is None or shape.texture is None or len(points) == 0:
+        return _Side(inset=inset, lab=None)
+    corners = shape.faces[triangle]
+    bary = trimesh.triangles.points_to_barycentric(shape.vertices[corners], points)
+    at = np.einsum("nk,nkd->nd", bary, shape.uv[corners])
+    h, w = shape.texture.shape[:2]
+    px = np.clip((at * [w, h]).astype(int), 0, [w - 1, h - 1])
+    return _Side(inset=inset, lab=colours.lab(shape.texture[px[:, 1], px[:, 0]]))
+
+
+def _differs(labs: list[Points | None], k: int) -> bool:
+    """Tell whether side k has another colour than the rest, which are plain and alike."""
+    sides = [lab for lab in labs if lab is not None]
+    middle = np.array([np.median(lab, axis=0) for lab in sides])
+    spread = np.array(
+        [np.linalg.norm(s - m, axis=1).mean() for s, m in zip(sides, middle, strict=True)]
+    )
+    rest = [j for j in range(len(sides)) if j != k]
+    pages = middle[rest].mean(0)
+    is_plain = np.linalg.norm(middle[rest] - pages, axis=1).max() < ALIKE
+    off = float(np.linalg.norm(sides[k] - pages, axis=1).mean())
+    return bool(is_plain and spread[rest].max() < ALIKE and off > UNLIKE)

@@ -1,0 +1,166 @@
+"""`refergym assets build` with a stand-in for Infinigen: stages, failures, a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from refergym.assets.builder import environment, spawning
+from refergym.assets.errors import AssetError
+from refergym.assets.library import Pack
+from refergym.rollouts import assets_build
+
+FAKE = """
+import json, sys, time
+from pathlib import Path
+import numpy as np, trimesh
+from PIL import Image
+
+for line in sys.stdin:
+    job = json.loads(line)
+    seed, folder = job["seed"], Path(job["folder"])
+    with Path(__file__).with_name("spawned.txt").open("a") as f:
+        f.write(job["name"] + "\\n")
+    time.sleep({delay})
+    answer = {{"name": job["name"], "error": None, "figures": {{}}}}
+    if seed == 13:
+        answer["error"] = "ValueError: the factory made no mesh"
+    else:
+        box = trimesh.creation.box((0.06, 0.08 + 0.01 * seed, 0.12))
+        vertices, faces = np.array(box.vertices)[box.faces].reshape(-1, 3), np.arange(36)
+        np.savez(folder / "mesh.npz", vertices=vertices, uv=np.tile([[0, 0], [1, 0], [0, 1]],
+                 (12, 1)) * 0.5 + 0.2, faces=faces.reshape(-1, 3))
+        shade = 3 if seed == 14 else 200
+        if seed != 15:
+            Image.new("RGB", (16, 16), (shade, 20 if seed == 14 else 30, 25)).save(
+                folder / "texture.png")
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a stand-in for Infinigen's environment and script."""
+    home = tmp_path / "environment"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "python").symlink_to(sys.executable)
+    (home / f".complete-{environment.INFINIGEN}").touch()
+    script = tmp_path / "spawn.py"
+    script.write_text(textwrap.dedent(FAKE.format(delay=0)))
+    monkeypatch.setattr(spawning, "SPAWN", script)
+    return tmp_path
+
+
+def arguments(folder: Path, seeds: str, *more: str) -> list[str]:
+    return [
+        f"out={folder / 'pack'}",
+        f"environment={folder / 'environment'}",
+        "category=[food_box]",
+        f"seeds={seeds}",
+        *(more or ("tries=0",)),
+    ]
+
+
+def spawned(folder: Path) -> list[str]:
+    return (folder / "spawned.txt").read_text().split()
+
+
+def test_an_empty_folder_becomes_a_pack(workshop: Path) -> None:
+    assert assets_build.main(arguments(workshop, "[0,1,2]")) == 0
+    pack = Pack(workshop / "pack")
+    assert [a.name for a in pack.manifest.assets] == [f"food_box_00{k}" for k in range(3)]
+    info = pack["food_box_002"]
+    assert info.category == "food box"
+    assert info.factory_seed == 2
+    assert info.size == pytest.approx((0.06, 0.10, 0.12), abs=1e-5)
+    assert info.mass == pytest.approx(150 * 0.06 * 0.10 * 0.12, rel=1e-3)
+    assert info.colour == "red"
+    assert info.symmetry == 2
+    assert len(pack.mesh("food_box_000").faces) == 12
+
+
+def test_a_second_build_makes_nothing_anew_and_gives_the_same_pack(workshop: Path) -> None:
+    assets_build.main(arguments(workshop, "[0,1]"))
+    first = Pack(workshop / "pack").digest
+    assets_build.main(arguments(workshop, "[0,1]"))
+    assert Pack(workshop / "pack").digest == first
+    assert len(spawned(workshop)) == 2
+
+
+def test_failures_are_reported_by_name_and_cause_and_left_out(workshop: Path) -> None:
+    assert assets_build.main(arguments(workshop, "[0,13,14,15]")) == 0
+    assert [a.name for a in Pack(workshop / "pack").manifest.assets] == ["food_box_000"]
+    report = json.loads((workshop / "pack.work" / "report.json").read_text())
+    assert report["failed"]["food_box_013"] == "ValueError: the factory made no mesh"
+    assert "failed bake" in report["failed"]["food_box_014"]
+    assert "texture is missing" in report["failed"]["food_box_015"]
+
+
+def test_if_nothing_can_be_made_no_pack_appears(workshop: Path) -> None:
+    with pytest.raises(AssetError, match=r"no asset could be made; causes are in .*report\.json"):
+        assets_build.main(arguments(workshop, "[13]"))
+    assert not (workshop / "pack").exists()
+
+
+def test_a_folder_that_is_no_pack_is_left_alone(workshop: Path) -> None:
+    (workshop / "pack").mkdir()
+    (workshop / "pack" / "thesis.txt").touch()
+    with pytest.raises(AssetError, match="not empty, and not a pack"):
+        assets_build.main(arguments(workshop, "[0]"))
+    assert [p.name for p in (workshop / "pack").iterdir()] == ["thesis.txt"]
+
+
+def test_an_unknown_kind_is_named_with_the_known_ones(workshop: Path) -> None:
+    overrides = [*arguments(workshop, "[0]"), "category=[samovar]"]
+    with pytest.raises(AssetError, match=r"category: 'samovar' is not known \(known: mug,"):
+        assets_build.main(overrides)
+
+
+@pytest.mark.bullet
+def test_grasps_are_measured_and_kept(workshop: Path) -> None:
+    pytest.importorskip("pybullet")
+    assets_build.main(arguments(workshop, "[0]", "tries=1", "jobs=1"))
+    info = Pack(workshop / "pack")["food_box_000"]
+    assert [g.scale for g in info.grasps] == list(assets_build.SCALES)
+    assert info.grasp_rate(1.0) == 1.0, "a box of 6 cm is what the gripper is made for"
+    kept = (workshop / "pack.work" / "grasps" / "food_box_000" / "done.json").stat().st_mtime_ns
+    assets_build.main(arguments(workshop, "[0]", "tries=1", "jobs=1"))
+    after = (workshop / "pack.work" / "grasps" / "food_box_000" / "done.json").stat().st_mtime_ns
+    assert after == kept
+
+
+def test_a_build_that_was_killed_goes_on(workshop: Path) -> None:
+    (workshop / "spawn.py").write_text(textwrap.dedent(FAKE.format(delay=0.4)))
+    seeds = "[0,1,2,3,4,5]"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from refergym.assets.builder import spawning\n"
+        "from refergym.rollouts import assets_build\n"
+        f"spawning.SPAWN = Path({str(workshop / 'spawn.py')!r})\n"
+        "assets_build.main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, *arguments(workshop, seeds)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    raw = workshop / "pack.work" / "raw"
+    until = time.monotonic() + 60
+    while len(list(raw.glob("food_box_*/done.json"))) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (workshop / "pack").exists()
+    time.sleep(1.0)  # what was in flight ends with its input
+    done = {p.parent.name for p in raw.glob("food_box_*/done.json")}
+    before = len(spawned(workshop))
+    assert assets_build.main(arguments(workshop, seeds)) == 0
+    assert len(Pack(workshop / "pack").manifest.assets) == 6
+    again = set(spawned(workshop)[before:])
+    assert again
+    assert not again & done
+    assert not list(raw.glob(".*"))
