@@ -121,6 +121,7 @@ def support_corners(support: SupportSpec) -> Array:
         SpecError: naming the support, if its outline is not as `SupportSpec` says.
     """
     half = np.array(support.size[:2]) / 2
+    corners: Array
     if support.outline is None:
         corners = half * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     else:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from refergym.assets.footprints import support_polygon
 from refergym.assets.records import Record
-from refergym.assets.spec import NonNegative, Positive
+from refergym.assets.spec import NonNegative, Positive, SupportSpec
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import Side
 from refergym.envs.task_spec import Area, PointAreaGoal, PutGoal
@@ -26,6 +27,8 @@ TALLEST_INSIDE = 2.5
 """a thing this many times as tall as the container is deep tips out of it"""
 NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
+FLUSH = 0.003
+"""m: a point this near to an upper face's height lies on it"""
 
 
 class Room(Record, frozen=True, kw_only=True):
@@ -146,7 +149,7 @@ def top_area(layout: Layout, anchor: Thing) -> Area:
 def place_of(goal: PointAreaGoal | PutGoal, layout: Layout) -> tuple[Area, int]:
     """Return a goal's area as it is now (anchors may have moved) and what its pixels show."""
     if isinstance(goal, PointAreaGoal):
-        return goal.area, ID_SUPPORT
+        return goal.area, ID_SUPPORT - goal.support
     indices = [layout.scene.index(a) for a in goal.anchors]
     if goal.relation == "into":
         return cavity_area(layout, layout.thing(indices[0])), indices[0]
@@ -160,6 +163,20 @@ def place_of(goal: PointAreaGoal | PutGoal, layout: Layout) -> tuple[Area, int]:
     ring = tuple((_short(a + x), _short(b + y)) for a, b in area.ring)
     to = (_short(area.goal[0] + x), _short(area.goal[1] + y), area.goal[2])
     return Area(ring=ring, height=area.height, goal=to), ID_SUPPORT
+
+
+def polygon_of(area: Area) -> BaseGeometry:
+    """Return an area's polygon, seen from above, m, world."""
+    whole = Polygon(area.ring)
+    if not area.without:
+        return whole
+    return whole.difference(shapely.union_all([Polygon(ring) for ring in area.without]))
+
+
+def on_face(support: SupportSpec, point: Array) -> bool:
+    """Tell whether a point [3] m lies on a support's upper face, not on its sides or legs."""
+    level = abs(float(point[2]) - support.top) <= FLUSH
+    return level and bool(shapely.intersects_xy(support_polygon(support), point[0], point[1]))
 
 
 def area_of(
@@ -177,7 +194,7 @@ def area_of(
 
 
 def pixels_of(view: View, area: Area, shows: int = ID_SUPPORT) -> NDArray[np.int64]:
-    """Pixels [K, 2] (x, y) that show a support (or an object) inside an area."""
+    """Pixels [K, 2] (x, y) that show a support's upper face (or an object) inside an area."""
     ring = np.array(area.ring)
     corners = np.column_stack([ring, np.full(len(ring), area.height)])
     rows, columns = view.window(corners)
@@ -185,8 +202,14 @@ def pixels_of(view: View, area: Area, shows: int = ID_SUPPORT) -> NDArray[np.int
     ys, xs = ys + rows.start, xs + columns.start
     if not len(ys):
         return np.empty((0, 2), np.int64)
-    points = view.points(ys, xs)
-    keep = shapely.contains_xy(shapely.Polygon(ring), points[:, 0], points[:, 1])
+    points, where = view.points(ys, xs), polygon_of(area)
+    level = np.ones(len(points), bool)
+    if shows <= ID_SUPPORT:
+        support = view.scene.supports[ID_SUPPORT - shows]
+        level = np.abs(points[:, 2] - support.top) <= FLUSH
+        where = where.intersection(support_polygon(support))
+    shapely.prepare(where)
+    keep = level & shapely.contains_xy(where, points[:, 0], points[:, 1])
     return np.column_stack([xs[keep], ys[keep]])
 
 
@@ -200,16 +223,23 @@ def is_bare(view: View, area: Area) -> bool:
     if not (0 <= x < camera.width and 0 <= y < camera.height):
         return False
     near = abs(float(view.frame.depth[y, x]) - float(z[0])) <= NEAR
-    return near and int(view.frame.ids[y, x]) == ID_SUPPORT
+    if not near or int(view.frame.ids[y, x]) != ID_SUPPORT:
+        return False
+    return on_face(view.scene.supports[0], view.points(np.array([y]), np.array([x]))[0])
 
 
 def goal_pixel(
-    view: View, area: Area, shows: int = ID_SUPPORT, tried: Sequence[Array] = ()
+    view: View,
+    area: Area,
+    shows: int = ID_SUPPORT,
+    tried: Sequence[Array] = (),
+    within: float = NEAR,
 ) -> tuple[int, int] | None:
-    """Return the pixel (x, y) that shows the area's goal, or what is nearest to it on the table.
+    """Return the pixel (x, y) that shows the area's goal, or what is nearest to it in the area.
 
-    None if nothing of the area within `NEAR` of the goal (seen from above) is visible. Where points
-    [3] m were tried in vain, the nearest one that differs from them, at any distance.
+    None if nothing of the area that is nearer to the goal than `within` m (seen from above) is
+    visible. Where points [3] m were tried in vain, the nearest one that differs from them, at any
+    distance.
     """
     near = pixels_of(view, area, shows)
     if not len(near):
@@ -218,7 +248,7 @@ def goal_pixel(
     distance = np.hypot(*(points[:, :2] - area.goal[:2]).T)
     distance[is_tried(points, tried)] = np.inf
     best = int(distance.argmin())
-    limit = np.inf if tried else NEAR
+    limit = np.inf if tried else within
     return (int(near[best, 0]), int(near[best, 1])) if distance[best] <= limit else None
 
 

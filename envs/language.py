@@ -8,6 +8,7 @@ from refergym.envs.programs import (
     Beside,
     Between,
     Direction,
+    Floor,
     Into,
     Move,
     Onto,
@@ -34,6 +35,7 @@ _SIDES: dict[Side, str] = {
 }
 _POINT_OBJECT = ("Point at {}.", "Point to {}.", "Show me {}.")
 _POINT_PLACE = ("Point at {}.", "Point to {}.", "Show me {}.")
+_FLOOR = ("the free floor", "a free spot on the floor", "the empty floor")
 _PICK = ("Pick up {}.", "Grasp {} and lift it.", "Take {}.")
 _MOVE = ("Put {what} {where}.", "Place {what} {where}.", "Pick up {what} and put it {where}.")
 
@@ -52,6 +54,8 @@ def instruct(kind: str, program: Program, rng: np.random.Generator) -> str:
     if isinstance(program, Select):
         forms = _PICK if kind == "pick" else _POINT_OBJECT
         return _choose(forms, rng).format(noun(program, rng))
+    if isinstance(program, Floor):
+        return _choose(_POINT_PLACE, rng).format(floor(program, rng))
     return _choose(_POINT_PLACE, rng).format(spot(program, rng))
 
 
@@ -89,6 +93,11 @@ def spot(region: Region, rng: np.random.Generator) -> str:
         return f"{what} {place(region, rng)}"
     what = _choose(("the point on the table", "the spot on the table"), rng)
     return f"{what} {place(region, rng)}"
+
+
+def floor(program: Floor, rng: np.random.Generator) -> str:
+    """Name a part of the floor: "the free floor to the left of the dining table"."""
+    return f"{_choose(_FLOOR, rng)} {_SIDES[program.side]} the {program.furniture}"
 
 
 def _side(region: Direction) -> str:

@@ -72,6 +72,14 @@ class Beside(Record, frozen=True, kw_only=True, tag="beside", tag_field="op"):
     side: Side
 
 
+class Floor(Record, frozen=True, kw_only=True, tag="floor", tag_field="op"):
+    """The free floor beside a piece of furniture, on one side as the viewer sees it."""
+
+    furniture: str
+    """English noun, singular"""
+    side: Side
+
+
 Region = Direction | Between | Onto | Into | Beside
 
 
@@ -82,7 +90,7 @@ class Move(Record, frozen=True, kw_only=True, tag="move", tag_field="op"):
     where: Region
 
 
-Program = Select | Region | Move
+Program = Select | Region | Move | Floor
 
 
 def anchors_of(region: Region) -> tuple[Select, ...]:
@@ -108,6 +116,8 @@ def _selects(node: Program, path: str) -> list[tuple[str, Select]]:
         return [(path, node)]
     if isinstance(node, Move):
         return _selects(node.what, f"{path}what.") + _selects(node.where, f"{path}where.")
+    if isinstance(node, Floor):
+        return []
     if isinstance(node, Between):
         return [(f"{path}a.", node.a), (f"{path}b.", node.b)]
     return [(f"{path}anchor.", node.anchor)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 IDS = {
     "refergym/PointAtObject-v0": "point_at_object",
     "refergym/PointAtFreeSpace-v0": "point_at_free_space",
+    "refergym/PointAtWaypoint-v0": "point_at_waypoint",
     "refergym/Pick-v0": "pick",
     "refergym/PickPlace-v0": "pick_place",
     "refergym/Referring-v0": None,

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
+import msgspec
 from numpy.random import Generator
 
 from refergym.assets import records
@@ -18,10 +19,12 @@ VERSION = 1
 
 
 class Area(Record, frozen=True, kw_only=True):
-    """A place on a support: a simple polygon at one height."""
+    """A place on a support: a polygon at one height."""
 
     ring: tuple[tuple[float, float], ...]
     """[K, 2] m, world: its corners in order"""
+    without: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """rings like that one; what lies inside them does not belong to it"""
     height: float
     """m, world"""
     goal: Vec3
@@ -36,11 +39,13 @@ class PointObjectGoal(Record, frozen=True, kw_only=True, tag="point_object", tag
 
 
 class PointAreaGoal(Record, frozen=True, kw_only=True, tag="point_area", tag_field="kind"):
-    """The point shows a bare place of the first support inside the area."""
+    """The point shows a bare place of a support's upper face inside the area."""
 
     area: Area
     anchors: tuple[str, ...]
     """ids in the scene"""
+    support: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """index in the scene; the first is the table, the second the floor"""
 
 
 class HoldGoal(Record, frozen=True, kw_only=True, tag="hold", tag_field="kind"):

@@ -127,7 +127,9 @@ def point_of(task: TaskSpec, view: View, tried: Sequence[Array] = ()) -> tuple[f
     elif isinstance(goal, HoldGoal) or (target >= 0 and view.state.held != target):
         pixel = grasp_pixel(view, target, tried)
     else:
-        pixel = areas.goal_pixel(view, *areas.place_of(goal, view), tried)
+        # to a task that only points, every pixel of the area is as good
+        within = np.inf if isinstance(goal, PointAreaGoal) else areas.NEAR
+        pixel = areas.goal_pixel(view, *areas.place_of(goal, view), tried, within)
     if pixel is None:
         return None
     return pinhole.point_of_pixel(view.scene.camera, *pixel)

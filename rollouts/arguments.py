@@ -15,21 +15,29 @@ class Arguments:
 
     overrides: tuple[str, ...]
     config_dir: str | None
+    subject: str = ""
+    """the first word, of commands that work on a file or folder"""
 
 
-def parse(command: str, config_name: str, argv: Sequence[str]) -> Arguments:
+def parse(
+    command: str, config_name: str, argv: Sequence[str], subject: str | None = None
+) -> Arguments:
     """Parse a command's arguments; --help and unknown options end the process as argparse does.
 
     Args:
         command: its name.
         config_name: the primary config's yaml, without its ending; its comments are the help.
         argv: what follows the command's name.
+        subject: what the first word names ("DIR"), of commands that work on a file or folder.
     """
+    first = f" {subject}" if subject else ""
     parser = argparse.ArgumentParser(
         prog=f"refergym {command}",
-        usage=f"refergym {command} [--help] [--config-dir DIR] [key=value ...]",
+        usage=f"refergym {command} [--help] [--config-dir DIR]{first} [key=value ...]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    if subject:
+        parser.add_argument("subject", metavar=subject, help="path")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="see below")
     parser.add_argument("--config-dir", metavar="DIR", help="folder with yaml files of your own")
     if {"-h", "--help"} & set(argv):
@@ -37,7 +45,11 @@ def parse(command: str, config_name: str, argv: Sequence[str]) -> Arguments:
         parser.description = _comments(config_name)[""]
         parser.epilog = describe(config_name, folder)
     known = parser.parse_args(list(argv))
-    return Arguments(overrides=tuple(known.overrides), config_dir=known.config_dir)
+    return Arguments(
+        overrides=tuple(known.overrides),
+        config_dir=known.config_dir,
+        subject=known.subject if subject else "",
+    )
 
 
 def describe(config_name: str, config_dir: str | None = None) -> str:

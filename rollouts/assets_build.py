@@ -35,7 +35,7 @@ PIECE = 6_000_000
 class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/assets_build.yaml."""
 
-    out: str
+    out: str | None
     category: tuple[str, ...] | None
     seeds: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] | None
     jobs: Annotated[int, msgspec.Meta(ge=1)]
@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
 
 def build(settings: Settings, recipes: dict[str, Any] | None = None) -> int:
     """Build what the settings say; recipes may be given for tests."""
+    if not settings.out:
+        raise ConfigError("out: expected the folder of the pack, got none: out=DIR")
     out = Path(settings.out).absolute()
     work = Path(settings.work).absolute() if settings.work else out.with_name(out.name + ".work")
     chosen = _chosen(settings.category, recipes or dict(RECIPES))

@@ -16,9 +16,14 @@ COMMANDS = {
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",
     ),
+    "assets": ("refergym.rollouts.assets", "build, check, draw and extend asset packs"),
     "graspability": (
         "refergym.rollouts.graspability",
         "measure what the gripper can lift, asset by asset",
+    ),
+    "settled": (
+        "refergym.rollouts.settling",
+        "measure whether the things of solved scenes stay where they were put",
     ),
     "randomisation": (
         "refergym.rollouts.randomisation",

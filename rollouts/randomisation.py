@@ -1,4 +1,4 @@
-"""`refergym randomisation`: a picture strip of each axis, the same draws at five strengths.
+"""`refergym randomisation`: a picture strip of each axis: a scene as composed, and four draws.
 
 What a picture of the scene does not show is made visible: axes of the robot are seen from the side,
 friction and mass are written on the things, depth is lit like a plaster cast, and lines lead from
@@ -22,7 +22,7 @@ from refergym.assets.library import open_pack
 from refergym.assets.randomisation import AXES, Chain
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
-from refergym.assets.spec import CameraSpec, SceneSpec
+from refergym.assets.spec import CameraSpec, SceneSpec, Unit
 from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.sensor import believed_camera, observe
 from refergym.envs.starts import rest_state, settle
@@ -31,7 +31,7 @@ from refergym.rollouts import arguments, config, pictures
 from refergym.rollouts.errors import ConfigError
 from refergym.rollouts.pictures import Picture
 
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+DRAWS = 4
 SIDE = ((1.75, -1.35, 1.0), (0.25, 0.05, 0.1))
 """[2, 3] m, world: eye and target of the camera that shows robot and table"""
 SIDE_VIEW = 48.0
@@ -49,6 +49,7 @@ class Settings(Record, frozen=True, kw_only=True):
     axes: tuple[str, ...] | None
     seed: Annotated[int, msgspec.Meta(ge=0)]
     index: Annotated[int, msgspec.Meta(ge=0)]
+    strength: Unit
     size: Annotated[int, msgspec.Meta(ge=64, le=1024)]
     quality: Annotated[int, msgspec.Meta(ge=1, le=95)]
     out: Annotated[str, msgspec.Meta(min_length=1)]
@@ -73,21 +74,19 @@ def main(argv: Sequence[str]) -> int:
     renderer: Renderer = config.instantiate(settings.renderer, "renderer")
     scene = composer.compose(settings.seed, settings.index)
     for name in track(names, "strips", console=Console(stderr=True), transient=True):
-        picture = strip(scene, name, renderer, settings.seed)
+        picture = strip(scene, name, settings.strength, renderer, settings.seed)
         save(picture, folder / f"randomisation_{name}.jpg", settings.quality)
     renderer.close()
     Console().print(f"Wrote {len(names)} strips to {folder}", markup=False, soft_wrap=True)
     return 0
 
 
-def strip(scene: SceneSpec, axis: str, renderer: Renderer, seed: int) -> Picture:
-    """Draw one axis at each of `STRENGTHS`, side by side, [h, w, 3]."""
+def strip(scene: SceneSpec, axis: str, strength: float, renderer: Renderer, seed: int) -> Picture:
+    """Draw a scene as it is and `DRAWS` times changed along one axis, side by side, [h, w, 3]."""
     draw = _DRAW.get(axis, _seen)
-    parts = []
-    for strength in STRENGTHS:
-        changed = Chain({axis: strength})(scene, seed)
-        parts.append(pictures.caption(draw(changed, renderer), f"{strength:g}", size=12))
-    return pictures.row(parts)
+    change = Chain({axis: strength})
+    scenes = [scene, *(change(scene, seed, k) for k in range(DRAWS))]
+    return pictures.row([draw(s, renderer) for s in scenes])
 
 
 def save(picture: Picture, path: Path, quality: int) -> None:
@@ -159,7 +158,8 @@ def _with_beliefs(scene: SceneSpec, renderer: Renderer) -> Picture:
 def _middles(scene: SceneSpec) -> Array:
     pack = open_pack()
     half = [(0, 0, pack[o.asset].size[2] * o.scale / 2) for o in scene.objects]
-    return np.array([o.pose.position for o in scene.objects]) + np.array(half)
+    middles: Array = np.array([o.pose.position for o in scene.objects]) + np.array(half)
+    return middles
 
 
 _DRAW: dict[str, Draw] = {

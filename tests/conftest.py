@@ -3,9 +3,13 @@
 import os
 import sys
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from refergym.assets.library import Pack
 
 # One core per process: two workers with thread pools of their own slow each other down. Set before
 # numpy is first imported.
@@ -26,3 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("bullet"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def solved_pack(tmp_path_factory: pytest.TempPathFactory) -> "Pack":
+    """The shipped pack with three tables of boxes and a solved scene on each."""
+    from solved_pack import make_solved_pack
+
+    return make_solved_pack(tmp_path_factory.mktemp("solved"))

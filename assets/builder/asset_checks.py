@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from refergym.assets import seeding
-from refergym.assets.builder import colours, hulls, measure, sampling
+from refergym.assets.builder import colours, hulls, measure, record_checks, sampling, volume
+from refergym.assets.builder.record_checks import mm
 from refergym.assets.library import AssetInfo
 from refergym.assets.meshes import VisualMesh
 
@@ -24,6 +24,8 @@ BOUNDS = 0.0015
 """m between the bounds of mesh, convex parts and manifest"""
 ORIGIN = 0.001
 """m from the origin to the middle of the foot of the bounding box"""
+INSIDE = 0.05
+"""m that the convex parts of furniture, a slab and its legs, may be short of the mesh"""
 FLAT = 2e-5
 """m that a convex part's corner may stand out of its faces"""
 DARKEST = 14.0
@@ -36,13 +38,6 @@ NEAR_BORDER = 0.02
 """share on either side of the least share of a colour's name where name and no name both fit"""
 SHARE = 0.05
 """between the share of the colour in the manifest and on the mesh"""
-DENSITY = (50.0, 9000.0)
-"""kg/m3 of the convex parts' volume"""
-HEAVIEST = 3.0
-"""kg that the arm carries"""
-DIRECTIONS = 3
-UNIT = 1e-3
-"""off unit length"""
 SAMPLES = 20_000
 TURNED = 0.06
 """of the radius: distance of a turned surface from itself that still counts as symmetric"""
@@ -96,14 +91,12 @@ def asset_faults(info: AssetInfo, mesh: VisualMesh, parts: Sequence[Part]) -> It
     yield from _normals(mesh)
     yield from _triangles(info, mesh)
     yield from _bounds(info, mesh, parts)
-    yield from _origin(mesh, parts)
-    for part in parts:
-        yield from _convex(part)
+    yield from _origin(info, mesh, parts)
+    broken = [fault for part in parts for fault in _convex(part)]
+    yield from broken
     yield from _picture(mesh)
     yield from _colour(info, mesh)
-    yield from _mass(info, parts)
-    yield from _inertia(info)
-    yield from _record(info)
+    yield from record_checks.record_faults(info, None if broken else sum(map(_volume, parts)))
     yield from _symmetry(info, mesh)
 
 
@@ -136,27 +129,28 @@ def _bounds(info: AssetInfo, mesh: VisualMesh, parts: Sequence[Part]) -> Iterato
         hint = ""
         if np.abs(seen[[0, 2, 1]] - size).max() <= BOUNDS:
             hint = "; y and z are exchanged"
-        yield f"axes: the mesh measures {_mm(seen)}, the manifest says {_mm(size)}{hint}"
+        yield f"axes: the mesh measures {mm(seen)}, the manifest says {mm(size)}{hint}"
     points = np.concatenate([p.vertices for p in parts])
     low, high = points.min(0) - mesh.vertices.min(0), points.max(0) - mesh.vertices.max(0)
     off = max(float(np.abs(low).max()), float(np.abs(high).max()))
-    if off > BOUNDS:
+    if off > (BOUNDS if info.use == "item" else INSIDE):
         felt = np.ptp(points, axis=0)
         hint = "; y and z are exchanged" if np.abs(felt[[0, 2, 1]] - seen).max() <= BOUNDS else ""
         yield (
-            f"parts: their bounds are {1000 * off:.1f} mm off the mesh's ({_mm(felt)} and"
-            f" {_mm(seen)}){hint}"
+            f"parts: their bounds are {1000 * off:.1f} mm off the mesh's ({mm(felt)} and"
+            f" {mm(seen)}){hint}"
         )
 
 
-def _origin(mesh: VisualMesh, parts: Sequence[Part]) -> Iterator[str]:
+def _origin(info: AssetInfo, mesh: VisualMesh, parts: Sequence[Part]) -> Iterator[str]:
     points = np.concatenate([p.vertices for p in parts])
-    for what, v in (("mesh", np.asarray(mesh.vertices, np.float64)), ("parts", points)):
-        low, high = v.min(0), v.max(0)
-        if abs(low[2]) > ORIGIN:
+    near = ORIGIN if info.use == "item" else INSIDE
+    for what, v, most in (("mesh", mesh.vertices, ORIGIN), ("parts", points, near)):
+        low, high = v.min(0).astype(np.float64), v.max(0).astype(np.float64)
+        if abs(low[2]) > most:
             yield f"bottom: that of the {what} is at z = {1000 * low[2]:.1f} mm, not 0"
         middle = (low + high)[:2] / 2
-        if np.abs(middle).max() > ORIGIN:
+        if np.abs(middle).max() > most:
             yield (
                 f"origin: the middle of the {what} is at ({1000 * middle[0]:.1f},"
                 f" {1000 * middle[1]:.1f}) mm, not (0, 0)"
@@ -173,8 +167,7 @@ def _convex(part: Part) -> Iterator[str]:
     if not hulls.has_body(part.vertices):
         yield f"parts: {part.name} has no volume"
         return
-    mesh = trimesh.Trimesh(part.vertices, part.faces, process=False)
-    if not mesh.is_watertight:
+    if not volume.is_closed(part.vertices, part.faces):
         yield f"parts: {part.name} is not watertight"
         return
     corners = part.vertices[part.faces]
@@ -217,64 +210,10 @@ def _colour(info: AssetInfo, mesh: VisualMesh) -> Iterator[str]:
         )
 
 
-def _mass(info: AssetInfo, parts: Sequence[Part]) -> Iterator[str]:
-    space = sum(float(trimesh.convex.convex_hull(p.vertices).volume) for p in parts)
-    density = info.mass / max(space, 1e-9)
-    low, high = DENSITY
-    if not low <= density <= high:
-        yield (
-            f"mass: {info.mass:g} kg in {1e6 * space:.0f} cm3 of convex parts is"
-            f" {density:.0f} kg/m3, not {low:g} to {high:g}"
-        )
-    if info.use == "item" and info.mass > HEAVIEST:
-        yield f"mass: {info.mass:g} kg, more than the {HEAVIEST:g} kg that the arm carries"
-
-
-def _inertia(info: AssetInfo) -> Iterator[str]:
-    xx, yy, zz, xy, xz, yz = info.inertia
-    a, b, c = np.linalg.eigvalsh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
-    if a <= 0:
-        yield f"inertia: not positive definite: its least moment is {a:.3g} kg m2"
-    elif c > (a + b) * (1 + 1e-3):
-        yield f"inertia: no body has moments {a:.3g}, {b:.3g}, {c:.3g}: the third exceeds the sum"
-    # No body reaches further than its bounding box.
-    elif c > info.mass * float(np.square(info.size).sum()) / 4 * (1 + 1e-3):
-        yield f"inertia: {c:.3g} kg m2 is more than its mass and size allow"
-    x, y, z = info.size
-    inside = np.abs(info.com[:2]) <= np.array([x, y]) / 2
-    if not inside.all() or not 0 <= info.com[2] <= z:
-        yield f"com: {_mm(np.array(info.com))} lies outside the bounding box {_mm(info.size)}"
-
-
-def _record(info: AssetInfo) -> Iterator[str]:
-    if len(info.directions) > DIRECTIONS:
-        yield f"directions: expected at most {DIRECTIONS}, got {len(info.directions)}"
-    for word, vector in info.directions.items():
-        length = float(np.linalg.norm(vector))
-        if not word.strip() or abs(length - 1) > UNIT:
-            yield f"directions[{word!r}]: expected a named unit vector, got length {length:.4g}"
-    for i, pose in enumerate(info.stable_poses):
-        length = float(np.linalg.norm(pose.orientation))
-        if abs(length - 1) > UNIT:
-            yield f"stable_poses[{i}]: expected a unit quaternion, got length {length:.4g}"
-    chances = [p.probability for p in info.stable_poses]
-    if sum(chances) > 1 + UNIT:
-        yield f"stable_poses: their probabilities add up to {sum(chances):.3f}"
-    if chances != sorted(chances, reverse=True):
-        yield "stable_poses: the likeliest does not come first"
-    for i, grasp in enumerate(info.grasps):
-        counts = (grasp.placed, grasp.successes, grasp.tries)
-        if grasp.tries < 1 or not 0 <= grasp.placed <= grasp.successes <= grasp.tries:
-            yield "grasps[{}]: {} placed of {} lifted of {} tries".format(i, *counts)
-        for field in ("yaws", "widths"):
-            if len(getattr(grasp, field)) not in (0, grasp.successes):
-                got = len(getattr(grasp, field))
-                yield f"grasps[{i}].{field}: expected {grasp.successes} values, got {got}"
-    if info.use == "furniture" and info.top is not None and info.top.height > info.size[2] + BOUNDS:
-        yield f"top: {info.top.height:g} m is above the mesh, {info.size[2]:g} m"
-    for field in ("category", "plural", "shape", "licence"):
-        if not getattr(info, field).strip():
-            yield f"{field}: empty"
+def _volume(part: Part) -> float:
+    """Volume inside a part's faces, m3."""
+    a, b, c = np.moveaxis(part.vertices[part.faces] - part.vertices.mean(0), 1, 0)
+    return abs(float(np.einsum("fd,fd->", a, np.cross(b, c)))) / 6
 
 
 def _symmetry(info: AssetInfo, mesh: VisualMesh) -> Iterator[str]:
@@ -309,7 +248,3 @@ def _plain(mesh: VisualMesh) -> tuple[Points, Points, Faces, NDArray[np.uint8]]:
         mesh.faces.astype(np.int64),
         mesh.texture,
     )
-
-
-def _mm(v: Points | Sequence[float]) -> str:
-    return " x ".join(f"{1000 * float(x):.1f}" for x in v) + " mm"

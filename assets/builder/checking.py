@@ -90,7 +90,7 @@ def check_pack(folder: Path, track: Track = iter) -> Report:
         why = f"cannot read it ({e.strerror})" if isinstance(e, OSError) else str(e)
         return _hopeless(folder, why.removeprefix(f"{path}: "))
     manifest, faults = _decoded(raw)
-    faults += [*_strays(folder, raw), *pack_checks.record_faults(manifest)]
+    faults += [*_strays(folder, raw), *pack_checks.manifest_faults(manifest)]
     shapes = []
     for info in track(manifest.assets):
         found, mesh = _asset(folder, info)

@@ -10,7 +10,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from refergym.assets.library import VisualMesh
+from refergym.assets.meshes import VisualMesh
 
 LABEL = 16
 """px under each picture"""
@@ -21,23 +21,32 @@ YAW = -0.5
 
 
 def contact_sheet(
-    meshes: Sequence[tuple[str, VisualMesh]], columns: int = 6, size: int = 160
+    meshes: Sequence[tuple[str | None, VisualMesh]], columns: int = 6, size: int = 160
 ) -> Image.Image:
     """Draw meshes in rows, each filling its picture, with a label under each.
 
     Args:
-        meshes: label and mesh of each picture.
+        meshes: label and mesh of each picture; without any label there is no room for them.
         columns: pictures in a row.
         size: px, side of a picture.
     """
     rows = -(-len(meshes) // columns)
-    sheet = Image.new("RGB", (columns * size, rows * (size + LABEL)), "white")
+    height = size + (LABEL if any(label for label, _ in meshes) else 0)
+    sheet = Image.new("RGB", (columns * size, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
     for i, (label, mesh) in enumerate(meshes):
-        x, y = i % columns * size, i // columns * (size + LABEL)
+        x, y = i % columns * size, i // columns * height
         sheet.paste(Image.fromarray(picture(mesh, size)), (x, y))
-        draw.text((x + 3, y + size + 2), label, fill="black")
+        if label:
+            draw.text((x + 3, y + size + 2), _fitting(draw, label, size - 6), fill="black")
     return sheet
+
+
+def _fitting(draw: ImageDraw.ImageDraw, label: str, width: int) -> str:
+    """Shorten a label until it is no wider than `width` px."""
+    while label and draw.textlength(label) > width:
+        label = label[:-1]
+    return label
 
 
 def picture(mesh: VisualMesh, size: int, *, samples: int = 2) -> NDArray[np.uint8]:

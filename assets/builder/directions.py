@@ -22,7 +22,7 @@ Points = NDArray[np.float64]
 Faces = NDArray[np.int64]
 
 SAMPLES = 6000
-SNAP = math.radians(6)
+SNAP = math.radians(9)
 LONG = 2.6
 """length by width from which a thing is a tool with a grip, not a vessel with a handle"""
 WIDER = 1.2
@@ -31,8 +31,14 @@ STATIONS = 60
 """cross-sections along a tool"""
 TINE_STATIONS = 4
 """cross-sections in two or more pieces that make tines"""
-SHARPER = 0.75
+THINNER = 0.85
+"""ratio of the thicknesses of a knife's halves that tells its blade from its grip"""
+SHARPER = 0.9
 """ratio of thickness near the two sides of a blade that tells its edge from its back"""
+HEEL = 0.08
+"""of the blade's width: how much further its edge stands out beyond the grip than its back"""
+POINT = 0.4
+"""of the blade's width: least distance of its point from the edge's line"""
 STICKS_OUT = 0.004
 """m beyond the body from which a point belongs to a handle"""
 LEAST_HANDLE = 0.012
@@ -40,17 +46,25 @@ LEAST_HANDLE = 0.012
 ONE_HANDLE = 0.8
 """length of the mean direction of a handle's points; two opposite handles have 0"""
 RINGS = 0.85
-"""share of level rays from the middle of a hollow that meet its wall"""
+"""share of level rays from the middle of a hollow that meet its wall; it may have holes"""
 LEAST_HOLLOW = 0.2
 """of the height: depth of a hollow worth the name"""
 NARROWER = 0.65
 """radius of a neck by that of its body"""
+STEM_SLICE = 0.07
+"""of the height: slices at top and bottom in which a stem shows"""
+THIN = 0.25
+"""width of a stem by that of its fruit"""
+RAGGED = 0.3
+"""spread of the distances from the axis by their mean, of leaves"""
 PAGES_INSET = 0.002
 """m that a cover overhangs its pages"""
 ALIKE, UNLIKE = 12.0, 15.0
 """CIE Lab distances: sides of one kind, and of two"""
-FLATTER = 0.15
+FLATTER = 0.05
 """difference in the share of flat surface that tells a screen from a back"""
+FRAME = 0.001
+"""m that a frame stands out before its picture"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,23 +132,39 @@ def handle(shape: Shape) -> Points | None:
 
 
 def working_end(shape: Shape) -> Points | None:
-    """From a tool's grip to its blade, bowl or head."""
+    """From a tool's grip to its bowl or head."""
     tool = _Tool.of(shape)
     return None if tool is None or tool.grip is None else -tool.grip
 
 
-def edge(shape: Shape) -> Points | None:
-    """To the sharp side of a knife's blade."""
+def blade(shape: Shape) -> Points | None:
+    """From a knife's grip, which is thicker, to its blade."""
     tool = _Tool.of(shape)
-    if tool is None or tool.grip is None:
+    return None if tool is None else tool.blade()
+
+
+def edge(shape: Shape) -> Points | None:
+    """To the sharp side of a knife: thinner there, wider than the grip, away from the point."""
+    tool = _Tool.of(shape)
+    out = None if tool is None else tool.blade()
+    if tool is None or out is None:
         return None
-    order = tool.stations if tool.grip @ tool.along > 0 else tool.stations[::-1]
-    blade = order[STATIONS // 10 : STATIONS // 2]
-    low = np.median([tool.thickness(s, 0.1) for s in blade])
-    high = np.median([tool.thickness(s, 0.9) for s in blade])
-    if min(low, high) > SHARPER * max(low, high):
+    outward = tool.stations if out @ tool.along > 0 else tool.stations[::-1]
+    grip, body = outward[STATIONS // 10 : STATIONS // 5], outward[STATIONS // 2 : -STATIONS // 5]
+    low = float(np.median([s.thickness(0.1) for s in body]))
+    high = float(np.median([s.thickness(0.9) for s in body]))
+    ends = np.array([[s.low, s.high] for s in body])
+    width = float((ends[:, 1] - ends[:, 0]).max())
+    handle_ends = np.median([[s.low, s.high] for s in grip], axis=0)
+    heel = np.array([handle_ends[0] - ends[:, 0].min(), ends[:, 1].max() - handle_ends[1]]) / width
+    tip = (outward[-1].low + outward[-1].high) / 2
+    point = np.array([tip - ends[:, 0].min(), ends[:, 1].max() - tip]) / width
+    side = int(high < low)
+    is_thin = min(low, high) < SHARPER * max(low, high)
+    is_heel = heel[side] - heel[1 - side] > HEEL
+    if not (is_thin and is_heel and point[side] > POINT):
         return None
-    return tool.across if high < low else -tool.across
+    return tool.across if side else -tool.across
 
 
 def tines(shape: Shape) -> Points | None:
@@ -152,10 +182,11 @@ def tines(shape: Shape) -> Points | None:
 
 def opening(shape: Shape) -> Points | None:
     """Up, where a hollow with a wall round it is open to the sky."""
-    mesh, height = shape.mesh, float(shape.vertices[:, 2].max())
+    mesh = shape.mesh
+    middle, height = _turned(shape)
     angle = np.arange(48) * (2 * np.pi / 48) + 0.013
     out = np.stack([np.cos(angle), np.sin(angle), np.zeros(48)], axis=1)
-    axis = np.array([*_axis(shape), 0.0])
+    axis = np.array([*middle, 0.0])
     down = np.tile([0.0, 0.0, -1.0], (48, 1))
     starts = axis + 0.06 * height * out * [1, 1, 0] + [0, 0, height + 0.1]
     hit, ray, _ = mesh.ray.intersects_location(starts, down, multiple_hits=False)
@@ -164,12 +195,12 @@ def opening(shape: Shape) -> Points | None:
     floor = float(np.median(hit[:, 2]))
     if floor > (1 - LEAST_HOLLOW) * height:
         return None
-    for share in (0.35, 0.6, 0.8):
+    met = []
+    for share in (0.25, 0.5, 0.75):
         level = np.tile(axis + [0, 0, floor + share * (height - floor)], (48, 1))
         _, ray, _ = mesh.ray.intersects_location(level, out, multiple_hits=False)
-        if len(np.unique(ray)) < RINGS * len(out):
-            return None
-    return np.array([0.0, 0.0, 1.0])
+        met.append(len(np.unique(ray)) / len(out))
+    return _UP if np.median(met) >= RINGS else None
 
 
 def neck(shape: Shape) -> Points | None:
@@ -183,7 +214,7 @@ def neck(shape: Shape) -> Points | None:
     foot = float(np.median(profile.outer[(profile.z > 0.05 * height) & (profile.z < 0.2 * height)]))
     if top > NARROWER * widest or foot < top / NARROWER:
         return None
-    return np.array([0.0, 0.0, 1.0])
+    return _UP
 
 
 def spine(shape: Shape) -> Points | None:
@@ -206,7 +237,7 @@ def spine(shape: Shape) -> Points | None:
 
 def cover(shape: Shape) -> Points | None:
     """Up, for a lying book: the cover that one sees. None where `spine` does not know the book."""
-    return None if spine(shape) is None else np.array([0.0, 0.0, 1.0])
+    return None if spine(shape) is None else _UP
 
 
 def face(shape: Shape) -> Points | None:
@@ -219,10 +250,16 @@ def face(shape: Shape) -> Points | None:
     sides = [_looked_at(shape, d, (0.06, 0.94), (0.3, 0.94)) for d in both]
     if any(len(s.inset) == 0 for s in sides):
         return None
-    flat = [float((np.abs(s.inset - np.median(s.inset)) < 0.015 * size[2]).mean()) for s in sides]
+    inset = np.array([np.median(s.inset) for s in sides])
+    flat = np.array(
+        [(np.abs(s.inset - m) < 0.015 * size[2]).mean() for s, m in zip(sides, inset, strict=True)]
+    )
     if abs(flat[0] - flat[1]) > FLATTER:
-        return both[int(np.argmax(flat))]
-    return None
+        return both[int(flat.argmax())]
+    is_framed = inset > FRAME
+    if is_framed.sum() != 1 or inset.min() > FRAME / 3:
+        return None
+    return both[int(is_framed.argmax())]
 
 
 def head(shape: Shape) -> Points | None:
@@ -241,23 +278,33 @@ def head(shape: Shape) -> Points | None:
 
 
 def stem(shape: Shape) -> Points | None:
-    """Up, where a fruit ends in something thin above and is round below."""
+    """Up, where a fruit ends in something thin above but not below."""
     points = shape.samples()
-    height = float(shape.vertices[:, 2].max())
-    middle = np.median(points[:, :2], axis=0)
-    radius = np.linalg.norm(points[:, :2] - middle, axis=1)
-    widest = float(np.quantile(radius, 0.98))
-    top = radius[points[:, 2] > 0.955 * height]
-    bottom = radius[points[:, 2] < 0.045 * height]
-    if len(top) == 0 or len(bottom) == 0:
+    share = points[:, 2] / points[:, 2].max()
+    widest = float(np.ptp(points[:, :2], axis=0).max())
+    top, foot = points[share > 1 - STEM_SLICE], points[share < STEM_SLICE]
+    if len(top) < 3 or len(foot) < 3:
         return None
-    is_thin = np.quantile(top, 0.9) < 0.25 * widest and np.quantile(bottom, 0.9) > 0.3 * widest
-    return np.array([0.0, 0.0, 1.0]) if is_thin else None
+    width = [float(np.ptp(p[:, :2], axis=0).max()) / widest for p in (top, foot)]
+    return _UP if width[0] < THIN and width[1] > 1.3 * THIN else None
+
+
+def leaves(shape: Shape) -> Points | None:
+    """Up, where a smooth body ends in a ragged crown above (pineapples)."""
+    points = shape.samples()
+    share = points[:, 2] / points[:, 2].max()
+    radius = np.linalg.norm(points[:, :2] - np.median(points[:, :2], axis=0), axis=1)
+    body = radius[(share > 0.12) & (share < 0.3)]
+    crown = radius[(share > 0.6) & (share < 0.85)]
+    if len(body) < 30 or len(crown) < 30:
+        return None
+    is_ragged = crown.std() / crown.mean() > RAGGED > 2 * body.std() / body.mean()
+    return _UP if is_ragged else None
 
 
 MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(
     {
-        "blade": working_end,
+        "blade": blade,
         "bowl": working_end,
         "cap": neck,
         "cover": cover,
@@ -265,6 +312,7 @@ MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(
         "face": face,
         "handle": handle,
         "head": head,
+        "leaves": leaves,
         "neck": neck,
         "opening": opening,
         "shade": head,
@@ -277,6 +325,7 @@ MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(
 )
 """direction's name in a manifest -> what measures it"""
 
+_UP = np.array([0.0, 0.0, 1.0])
 _LEVEL = tuple(np.array([x, y, 0.0]) for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)))
 
 
@@ -289,6 +338,17 @@ class _Station:
     """parts into which gaps cut it"""
     outline: Points
     """[N, 2, 2] m, segments; across and up"""
+
+    def thickness(self, share: float) -> float:
+        """Height of the cross-section at a share of its width, m."""
+        at = self.low + share * (self.high - self.low)
+        a, b = self.outline[:, 0], self.outline[:, 1]
+        crossed = (a[:, 0] - at) * (b[:, 0] - at) <= 0
+        a, b = a[crossed], b[crossed]
+        step = b[:, 0] - a[:, 0]
+        t = np.where(np.abs(step) > 1e-12, (at - a[:, 0]) / np.where(step == 0, 1, step), 0.5)
+        up = a[:, 1] + t * (b[:, 1] - a[:, 1])
+        return float(np.ptp(up)) if len(up) else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,17 +384,14 @@ class _Tool:
             grip = along if near > far else -along
         return cls(along=along, across=across, stations=stations, grip=grip)
 
-    @staticmethod
-    def thickness(station: _Station, share: float) -> float:
-        """Height of a cross-section at a share of its width, m."""
-        at = station.low + share * (station.high - station.low)
-        a, b = station.outline[:, 0], station.outline[:, 1]
-        crossed = (a[:, 0] - at) * (b[:, 0] - at) <= 0
-        a, b = a[crossed], b[crossed]
-        step = b[:, 0] - a[:, 0]
-        t = np.where(np.abs(step) > 1e-12, (at - a[:, 0]) / np.where(step == 0, 1, step), 0.5)
-        up = a[:, 1] + t * (b[:, 1] - a[:, 1])
-        return float(np.ptp(up)) if len(up) else 0.0
+    def blade(self) -> Points | None:
+        """Towards the thinner half, [3]."""
+        thick = np.array([s.thickness(0.5) for s in self.stations])
+        near = np.median(thick[STATIONS // 20 : STATIONS // 3])
+        far = np.median(thick[-STATIONS // 3 : -STATIONS // 20])
+        if min(near, far) > THINNER * max(near, far):
+            return None
+        return self.along if far < near else -self.along
 
 
 def _station(mesh: trimesh.Trimesh, along: Points, across: Points, at: float) -> _Station:
@@ -358,19 +415,22 @@ def _vessel_handle(shape: Shape) -> Points | None:
     points = shape.samples()
     arm = points[:, :2] - profile.axis
     beyond = np.linalg.norm(arm, axis=1) - np.interp(points[:, 2], profile.z, profile.outer)
-    out = arm[beyond > STICKS_OUT]
-    if len(out) == 0 or beyond.max() < LEAST_HANDLE:
+    is_out = beyond > STICKS_OUT
+    if beyond.max() < LEAST_HANDLE:
         return None
-    mean = (out / np.linalg.norm(out, axis=1, keepdims=True)).mean(0)
+    out = arm[is_out] / np.linalg.norm(arm[is_out], axis=1, keepdims=True)
+    mean = np.average(out, axis=0, weights=beyond[is_out])
     return _level(mean) if np.linalg.norm(mean) > ONE_HANDLE else None
 
 
-def _axis(shape: Shape) -> Points:
-    """Axis of a turned thing, or the middle of the bounding box of any other, [2] m."""
+def _turned(shape: Shape) -> tuple[Points, float]:
+    """Axis [2] m and rim's height of a turned thing, or of the bounding box of any other."""
+    low, high = shape.vertices.min(0), shape.vertices.max(0)
     try:
-        return turned.measured_profile(shape.vertices, shape.faces).axis
+        profile = turned.measured_profile(shape.vertices, shape.faces)
     except ValueError:
-        return np.asarray(shape.vertices.min(0) + shape.vertices.max(0))[:2] / 2
+        return (low + high)[:2] / 2, float(high[2])
+    return profile.axis, float(profile.z[-1])
 
 
 def _level(v: Points) -> Points:

@@ -13,7 +13,16 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from refergym.assets.builder import hulls, measure, resting, stable, symmetry, turned, volume
+from refergym.assets.builder import (
+    directions,
+    hulls,
+    measure,
+    resting,
+    stable,
+    symmetry,
+    turned,
+    volume,
+)
 from refergym.assets.builder.categories import Category
 from refergym.assets.builder.measure import MassProperties
 from refergym.assets.errors import PackError
@@ -121,6 +130,7 @@ def finished(
         # `_fitted` moves the parts after the mesh.
         vertices, parts = lain, [p @ turn.T for p in parts]
     fitted = _fitted(parts, vertices)
+    texture = _shrunk(raw.texture)
     return Body(
         name=name,
         shape=shape or name,
@@ -128,11 +138,16 @@ def finished(
         vertices=vertices,
         uv=raw.uv,
         faces=faces,
-        texture=_shrunk(raw.texture),
+        texture=texture,
         parts=fitted,
         mass=mass,
         symmetry=symmetry.order(vertices, faces),
         stable_poses=_stable_poses(fitted, mass.com, name),
+        directions={
+            word: vector
+            for word in recipe.directions
+            if (vector := directions.measured(word, vertices, faces, raw.uv, texture))
+        },
         factory=factory,
         factory_seed=factory_seed,
     )

@@ -33,7 +33,7 @@ class Fault:
         return f"{self.subject}: {self.text}"
 
 
-def record_faults(manifest: Manifest) -> Iterator[Fault]:
+def manifest_faults(manifest: Manifest) -> Iterator[Fault]:
     """Check names, splits and grasps over all records."""
     for info in manifest.assets:
         if not NAME.fullmatch(info.name):
@@ -78,8 +78,8 @@ def _splits(manifest: Manifest) -> Iterator[Fault]:
             if hidden and info.split != "unseen_category":
                 yield Fault(
                     subject=info.name,
-                    text=f"split: {info.split}, but {hidden[0].name} keeps the category {category!r}"
-                    " unseen",
+                    text=f"split: {info.split}, but {hidden[0].name} keeps the category"
+                    f" {category!r} unseen",
                 )
 
 
@@ -102,8 +102,8 @@ def duplicates(shapes: Sequence[tuple[AssetInfo, NDArray[np.float64]]]) -> Itera
             if info.shape == other.shape and apart > VARIANT:
                 yield Fault(
                     subject=other.name,
-                    text=f"shape: {info.name} has the same shape {info.shape!r}, but the meshes differ"
-                    f" ({apart:.4f})",
+                    text=f"shape: {info.name} has the same shape {info.shape!r}, but the meshes"
+                    f" differ ({apart:.4f})",
                 )
 
 

@@ -128,14 +128,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             seeds=(0, 1, 2, 3),
             unseen=(2,),
             category=Category(
-                noun="can", plural="cans", mass=(0.1, 0.7), density=700, friction=0.5,
+                noun="can", plural="cans", mass=(0.04, 0.7), density=700, friction=0.5,
                 takes_load=True, is_turned=True,
             ),
         ),
         "wine_glass": Recipe(
             factory="tableware.wineglass.WineglassFactory",
             longest=(0.13, 0.20),
-            seeds=(0, 1, 2, 4, 5),
+            seeds=(0, 1, 4, 5),
             unseen=(5,),
             paints=((4, 'blue'),),
             category=Category(
@@ -159,7 +159,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             seeds=(0, 2, 3, 4),
             unseen=(3,),
             category=Category(
-                noun="knife", plural="knives", mass=(0.02, 0.12), wall=0.0025, density=7000,
+                noun="knife", plural="knives", mass=(0.02, 0.25), wall=0.0025, density=7000,
                 friction=0.5, settles=True, slabs=(0, 3), directions=("blade", "handle", "edge"),
             ),
         ),
@@ -191,7 +191,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             unseen=(8,),
             paints=((4, 'green'),),
             category=Category(
-                noun="jar", plural="jars", mass=(0.1, 1.0), density=500, friction=0.5,
+                noun="jar", plural="jars", mass=(0.1, 1.0), wall=0.003, density=2500, friction=0.5,
                 slabs=(2, 6), directions=("neck",),
             ),
         ),
@@ -200,7 +200,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             longest=(0.22, 0.30),
             seeds=(0, 1, 3, 4, 5),
             unseen=(5,),
-            paints=((4, 'red'),),
             category=Category(
                 noun="pan", plural="pans", mass=(0.2, 1.2), wall=0.002, density=4000,
                 friction=0.5, is_open=True, is_turned=True, handle_pieces=1,
@@ -235,9 +234,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.food_bag.FoodBagFactory",
             longest=(0.12, 0.20),
             turn=(90.0, 0.0, 0.0),
-            seeds=(2, 4, 6, 8),
+            seeds=(2, 6, 8),
             unseen=(8,),
-            paints=((4, 'red'),),
             category=Category(
                 noun="snack bag", plural="snack bags", mass=(0.02, 0.4), density=120, friction=0.6,
                 settles=True, is_one_hull=True,

@@ -1,9 +1,10 @@
 """Volume of a mesh, closed or not, with its centre and its second moments.
 
-A closed mesh in one piece is integrated exactly. Anything else (open, or pieces that run into one
-another: a handle in a cup's wall, a book's paper in its cover) is filled where the generalised
-winding number says inside, which holes hardly move and overlaps do not count twice. CoACD's
-closed shell of such a mesh would be the alternative, but it is 1.5 to 5 mm too fat all round.
+A closed mesh in one piece is integrated exactly. Closed pieces that run into one another (a handle
+in a cup's wall, a book's paper in its cover) are cut into columns along each axis, where what two
+pieces share counts once; thin walls weigh what they should, however thin. What has no closed piece
+is filled where the generalised winding number says inside, which holes hardly move. CoACD's closed
+shell would be the alternative, but it is 1.5 to 5 mm too fat all round.
 Source: Jacobson, Kavan, Sorkine-Hornung, "Robust inside-outside segmentation using generalized
 winding numbers", ACM Transactions on Graphics 32(4), 2013.
 """
@@ -21,10 +22,15 @@ from refergym.assets.builder.measure import MassProperties
 Points = NDArray[np.float64]
 Faces = NDArray[np.int64]
 
+COLUMNS = 128
+"""across, along either side, for closed pieces"""
 CELLS = 28
-"""along the longest side"""
+"""along the longest side, for open ones"""
 LEAST_CELLS = 14
 """along the shortest"""
+COVERS = 0.9
+"""of each side of the bounding box: closed pieces that reach so far leave open ones (labels,
+linings) without weight"""
 BATCH = 1 << 15
 """triangles times points at a time"""
 LEAST_SHARE = 0.004
@@ -65,14 +71,17 @@ def solid(vertices: Points, faces: Faces) -> Solid:
         ValueError: if the mesh encloses nothing to speak of: an open sheet, whose weight is that
             of its wall (`measure.shell_mass`).
     """
-    shells = [_outward(vertices, f) for f in pieces(vertices, faces)]
-    if not shells:
-        raise ValueError("mesh: it has no triangles, so no volume")
-    if len(shells) == 1 and is_closed(vertices, shells[0]):
-        found = _integrated(vertices, shells[0])
-    else:
-        found = _counted(vertices, np.concatenate(shells))
     whole = _hull_volume(vertices[faces].reshape(-1, 3))
+    shells = [_outward(vertices, f) for f in pieces(vertices, faces)]
+    closed = [f for f in shells if is_closed(vertices, f)]
+    if len(shells) == len(closed) == 1:
+        found = _integrated(vertices, closed[0])
+    elif closed and _covers(vertices, np.concatenate(closed), faces):
+        found = _cut(vertices, np.concatenate(closed))
+    elif shells:
+        found = _counted(vertices, np.concatenate(shells))
+    else:
+        raise ValueError("mesh: it has no triangles, so no volume")
     if not found.volume > LEAST_SHARE * whole or whole <= 0:
         raise ValueError(
             f"mesh: it encloses {found.volume:.3g} m3, no volume to speak of (an open sheet?); "
@@ -160,13 +169,82 @@ def _counted(vertices: Points, faces: Faces) -> Solid:
     grid = np.stack(np.meshgrid(*(np.arange(k) + 0.5 for k in n), indexing="ij"), axis=-1)
     points = low + grid.reshape(-1, 3) * cell
     inside = points[winding(vertices, faces, points) > 0.5]
-    volume = float(len(inside) * cell.prod())
-    com = inside.mean(0) if len(inside) else low + span / 2
-    arm = inside - com
-    second = (arm.T @ arm + len(inside) * np.diag(cell**2) / 12) * cell.prod()
-    return Solid(
-        volume=volume, com=com, inertia=np.eye(3) * np.trace(second) - second, is_exact=False
+    return _summed(inside, np.full(len(inside), cell.prod()), np.tile(cell, (len(inside), 1)))
+
+
+def _summed(centres: Points, volumes: Points, sizes: Points) -> Solid:
+    """Add up boxes: centres [N, 3] m, volumes [N] m3, sides [N, 3] m."""
+    volume = float(volumes.sum())
+    com = (volumes @ centres) / volume if volume > 0 else np.zeros(3)
+    arm = centres - com
+    second = (volumes[:, None] * arm).T @ arm + np.diag(volumes @ sizes**2) / 12
+    inertia = np.eye(3) * np.trace(second) - second
+    return Solid(volume=volume, com=com, inertia=inertia, is_exact=False)
+
+
+def _cut(vertices: Points, faces: Faces) -> Solid:
+    """Add up columns along all three axes, a third of each."""
+    cuts = [_columns(vertices[faces], axis) for axis in range(3)]
+    centres, volumes, sizes = (np.concatenate([c[k] for c in cuts]) for k in range(3))
+    return _summed(centres, volumes / 3, sizes)
+
+
+def _columns(triangles: Points, axis: int) -> tuple[Points, Points, Points]:
+    """Columns along an axis where closed pieces have material: centres, volumes, sizes."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    low = triangles.min((0, 1))
+    span = np.ptp(triangles.reshape(-1, 3), axis=0)
+    cell = np.maximum(span / COLUMNS, 1e-9)
+    # Odd offsets keep columns off the corners of things that are modelled to round numbers.
+    grid = [low[k] + (np.arange(COLUMNS) + o) * cell[k] for k, o in ((a, 0.5087), (b, 0.4871))]
+    flat = triangles[:, :, [a, b]]
+    double = _cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
+    hits = [
+        _crossings(t, f, d, grid, axis)
+        for t, f, d in zip(triangles, flat, double, strict=True)
+        if abs(d) > 1e-14
+    ]
+    column, at, sign = (np.concatenate([h[k] for h in hits]) for k in range(3))
+    order = np.lexsort((at, column))
+    column, at, sign = column[order].astype(int), at[order], sign[order]
+    depth = np.cumsum(sign)  # every column of closed pieces ends at 0
+    inside = np.flatnonzero((depth[:-1] > 0) & (column[:-1] == column[1:]))
+    length = at[inside + 1] - at[inside]
+    centres = np.empty((len(inside), 3))
+    centres[:, axis] = (at[inside] + at[inside + 1]) / 2
+    centres[:, a] = grid[0][column[inside] // COLUMNS]
+    centres[:, b] = grid[1][column[inside] % COLUMNS]
+    sizes = np.tile(cell, (len(inside), 1))
+    sizes[:, axis] = length
+    return centres, length * cell[a] * cell[b], sizes
+
+
+def _crossings(
+    triangle: Points, flat: Points, double: float, grid: list[Points], axis: int
+) -> tuple[Points, Points, Points]:
+    """Number, height and sense (+1 in, -1 out) of each column's crossing of one triangle."""
+    low, high = flat.min(0), flat.max(0)
+    i, j = (
+        np.arange(np.searchsorted(g, low[k]), np.searchsorted(g, high[k]))
+        for k, g in enumerate(grid)
     )
+    p = np.stack(np.meshgrid(grid[0][i], grid[1][j], indexing="ij"), axis=-1).reshape(-1, 2)
+    v = _cross(flat[2] - flat[1], p - flat[1]) / double
+    w = _cross(flat[0] - flat[2], p - flat[2]) / double
+    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
+    number = (i[:, None] * COLUMNS + j).reshape(-1)[inside]
+    share = np.stack([v, w, 1 - v - w], axis=1)[inside]
+    return number, share @ triangle[:, axis], np.full(len(number), -np.sign(double))
+
+
+def _cross(a: Points, b: Points) -> Points:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+
+
+def _covers(vertices: Points, part: Faces, whole: Faces) -> bool:
+    """Tell whether some faces reach over nearly all of a mesh's bounding box."""
+    a, b = (np.ptp(vertices[f].reshape(-1, 3), axis=0) for f in (part, whole))
+    return bool((a >= COVERS * b).all())
 
 
 def _places(vertices: Points) -> Faces:

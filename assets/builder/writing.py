@@ -85,12 +85,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def glb_bytes(body: Body) -> bytes:
-    """Encode a body's mesh as a GLB (y up) with smooth normals and its texture as PNG."""
+    """Encode a body's mesh as a GLB (y up) with smooth normals and its texture."""
     corners, normal, faces = normals.smooth(body.vertices, body.uv, body.faces)
     v, uv = corners[:, :3], corners[:, 3:]
     material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
         name=body.name,
-        baseColorTexture=Image.fromarray(body.texture),
+        baseColorTexture=_picture(body.texture),
         metallicFactor=0.0,
         roughnessFactor=0.8,
     )
@@ -109,6 +109,14 @@ def glb_bytes(body: Body) -> bytes:
         scene, include_normals=True
     )
     return bytes(data)
+
+
+def _picture(texture: NDArray[np.uint8]) -> Image.Image:
+    """Small pictures stay exact; large ones, of furniture, become JPEG."""
+    picture = Image.fromarray(texture)
+    if max(texture.shape[:2]) > finish.LARGEST_TEXTURE:
+        picture.format = "JPEG"
+    return picture
 
 
 def _y_up(v: Points) -> Points:

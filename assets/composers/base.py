@@ -16,6 +16,14 @@ class Wants:
     """at least that many empty containers or flat tops that the arm reaches"""
     duplicates: bool = False
     """at least two objects of one category"""
+    floor: bool = False
+    """a view of the floor round the table, of composers that have one"""
+
+    @property
+    def least(self) -> int:
+        """How many objects it takes at least."""
+        wanted = self.graspable + self.receptacles
+        return max(wanted + (self.duplicates and wanted == self.receptacles) * 2, 1)
 
     def __post_init__(self) -> None:
         """Refuse negative counts."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from shapely import Polygon, affinity
 
-from refergym.assets.composers import edits, surroundings
+from refergym.assets.camera import camera_from_fov, look_at
+from refergym.assets.composers import edits
 from refergym.assets.composers.base import Wants
 from refergym.assets.composers.choice import Catalogue
 from refergym.assets.composers.framing import find_framing
@@ -21,15 +22,16 @@ from refergym.assets.composers.overview import find_overview
 from refergym.assets.composers.params import read_params
 from refergym.assets.composers.play import choose_play, refuse
 from refergym.assets.composers.reach import ORIGIN, missing, near
-from refergym.assets.composers.search import search
+from refergym.assets.composers.search import Misfit, check_count, search
 from refergym.assets.composers.solved_table import SolvedTable, moved, read_table
 from refergym.assets.composers.stance import find_stance
+from refergym.assets.composers.surroundings import Surroundings
 from refergym.assets.composers.things import Things, inverted
 from refergym.assets.composers.viewpoint import Sight
 from refergym.assets.errors import ComposeError
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.seeding import generator
-from refergym.assets.spec import SceneSpec
+from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 
 INNER = 0.9
 """of the table's outline: what the view has to be free to"""
@@ -73,11 +75,37 @@ class Infinigen:
                 f"scene: pack {self.pack.manifest.name!r} has no solved scenes; "
                 "use scene=tabletop, or a pack that has some"
             )
+        check_count(wants, self.params.counts[1])
         return search(
             lambda k: self._try(seed, wants, generator(seed, "infinigen", index, k)),
             self.params.tries,
             f"scene {index} of seed {seed} from {len(self.scenes)} solved",
         )
+
+    def as_solved(self, name: str) -> tuple[SceneSpec, tuple[Pose, ...]]:
+        """Compose a whole solved scene without any change, in a view from over the table's far end.
+
+        Returns:
+            The scene, and where the solver left each object: up to millimetres above what it rests
+            on in the scene.
+
+        Raises:
+            ComposeError: if there is no room for the arm.
+        """
+        table, rng = self.table(name), generator(0, "as solved")
+        try:
+            stance = find_stance(table, table.things, Wants(), self.params, rng)
+        except Misfit as e:
+            raise ComposeError(f"scene {name!r}: {e}") from e
+        things, table_at = table.things.seen_from(stance), inverted(stance)
+        eye = (2 * table_at.x + 0.4, table_at.y, 1.0)
+        pose = look_at(eye, (table_at.x, table_at.y, 0.0))
+        p = self.params
+        spec = self._spec(
+            table, table_at, things, camera_from_fov(p.width, p.height, 60, pose), rng
+        )
+        left = read_table(self.pack, name).things.seen_from(stance)
+        return spec, tuple(o.pose for o in as_objects(left.items, left.places))
 
     def table(self, name: str) -> SolvedTable:
         """Return a solved scene, its things at rest; raises PackError if it is damaged."""
@@ -115,23 +143,36 @@ class Infinigen:
         things = edits.add(things, table, stance, self._catalogue, p, needs, rng)
         things, table_at = things.seen_from(stance), inverted(stance)
         walls, surface = (_moved(shape, table_at) for shape in (table.walls, table.surface))
-        if p.view == "room":
+        if p.view == "room" or wants.floor:
             refuse(things, near(things, ORIGIN, p), wants, p, "in reach")
             sight = find_overview(surface, walls, table.floor_z, table.ceiling_z, p, rng)
         else:
             sight, things = self._near_view(things, wants, walls, table.ceiling_z, rng)
-        inner = affinity.scale(surface, INNER, INNER).exterior.coords
+        return self._spec(table, table_at, things, sight.camera, rng, seed)
+
+    def _spec(
+        self,
+        table: SolvedTable,
+        table_at: Place,
+        things: Things,
+        camera: CameraSpec,
+        rng: np.random.Generator,
+        seed: int = 0,
+    ) -> SceneSpec:
+        """Put a scene together; things are in the world's frame."""
+        inner = affinity.scale(_moved(table.surface, table_at), INNER, INNER).exterior.coords
         targets = np.array([*inner, *((place.x, place.y) for place in things.places)])
         objects = as_objects(things.items, things.places)
+        around = Surroundings(self.pack, table, table_at, self.params, rng)
         return SceneSpec(
             seed=seed,
             composer="infinigen",
             pack=self.pack.digest,
-            supports=surroundings.supports(self.pack, table, table_at, p, rng),
+            supports=around.supports(),
             objects=objects,
-            fixtures=surroundings.fixtures(self.pack, table, table_at, sight.eye, targets, p, rng),
-            light=surroundings.light(table, table_at, p, rng),
-            camera=sight.camera,
+            fixtures=around.fixtures(camera.pose.position, targets),
+            light=around.light(),
+            camera=camera,
             settled={"kinematic": tuple(o.pose for o in objects)},
         )
 

@@ -34,7 +34,7 @@ class InfinigenParams(SceneParams, frozen=True, kw_only=True):
 
     gap: Range = (0.05, 0.15)
     """m between the robot's pedestal and the table"""
-    counts: tuple[Count, Count] = (3, 12)
+    counts: tuple[Count, Count] = (4, 12)
     """how many things are in play: in reach, and whole in the picture"""
     crop: Literal["none", "cut", "outside"] = "cut"
     """which things are taken away for the picture's sake: none, those that its edge cuts, or those
@@ -56,5 +56,4 @@ class InfinigenParams(SceneParams, frozen=True, kw_only=True):
     pitch: Range = (-60.0, -25.0)
     camera_height: Range = (0.3, 1.3)
     azimuth: Range = (-80.0, 80.0)
-    min_share: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.002
     camera_tries: Count = 16

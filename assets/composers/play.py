@@ -39,7 +39,7 @@ def choose_play(
     if len(reached) < low:
         raise Misfit(f"fewer than {low} things in reach")
     refuse(things, reached, wants, params, "in reach")
-    count = int(rng.integers(low, high + 1))
+    count = max(int(rng.integers(low, high + 1)), wants.least)
     if len(reached) <= count:
         return reached
     roots = [k for k in reached if things.items[k].parent is None]

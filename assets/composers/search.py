@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from refergym.assets.composers.base import Wants
 from refergym.assets.errors import ComposeError
 from refergym.assets.spec import SceneSpec
 
@@ -35,3 +36,11 @@ def search(
         for k, (cause, n) in enumerate(causes.most_common())
     )
     raise ComposeError(f"{what}: {told}")
+
+
+def check_count(wants: Wants, most: int) -> None:
+    """Raise ComposeError if a request takes more objects than a scene may have."""
+    if wants.least > most:
+        raise ComposeError(
+            f"wants: {wants.least} objects wanted, but scene.counts allows {most} at most"
+        )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.polygon import orient
 
 from refergym.assets import poses
 from refergym.assets.composers.infinigen_params import InfinigenParams
@@ -22,6 +23,8 @@ PLATE = 0.03
 """m, thickness of the plates that stand for windows and doors"""
 PROUD = 0.01
 """m that these stand out of the wall"""
+FLAT = 1e-4
+"""m2 that a convex room may lack of its convex hull"""
 FLOOR = 0.1
 """m, thickness of the floor"""
 PAINTS = ((0.90, 0.88, 0.84), (0.84, 0.86, 0.88), (0.88, 0.84, 0.76), (0.80, 0.84, 0.80))
@@ -33,136 +36,126 @@ DOOR = (0.45, 0.31, 0.20)
 GLOW = 0.9
 
 
-def supports(
-    pack: Pack,
-    table: SolvedTable,
-    table_at: Place,
-    params: InfinigenParams,
-    rng: np.random.Generator,
-) -> tuple[SupportSpec, SupportSpec]:
-    """Return the table, seen as its furniture, and the floor.
+class Surroundings:
+    """Draws what is round a solved table; call each method once, the draws go on."""
 
-    Args:
-        pack: where textures are.
-        table: with its room.
-        table_at: the table's frame, world.
-        params: `texture_scale`.
-        rng: draws the floor's texture.
-    """
-    outline = np.array(table.top.outline)
-    thickness = round(table.top.thickness, 4)
-    slab = SupportSpec(
-        id="table",
-        pose=_pose(joined(table_at, Place(x=0.0, y=0.0, z=-thickness / 2, yaw=0.0))),
-        size=(*_extents(outline), thickness),
-        outline=_ring(outline),
-        asset=table.info.name,
-    )
-    room_at = joined(table_at, table.room_at)
-    corners = np.array(table.room.floor)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    middle = (low + high) / 2
-    x, y = middle.tolist()
-    polygon = shapely.Polygon(corners)
-    is_convex = polygon.convex_hull.area - polygon.area < 1e-4
-    floor = SupportSpec(
-        id="floor",
-        pose=_pose(joined(room_at, Place(x=x, y=y, z=-FLOOR / 2, yaw=0.0))),
-        size=(*_extents(corners - middle), FLOOR),
-        outline=_ring(corners - middle) if is_convex else None,
-        texture=_texture(pack, "floor", rng),
-        texture_scale=round(float(rng.uniform(*params.texture_scale)), 3),
-    )
-    return slab, floor
+    def __init__(
+        self,
+        pack: Pack,
+        table: SolvedTable,
+        table_at: Place,
+        params: InfinigenParams,
+        rng: np.random.Generator,
+    ) -> None:
+        """Keep the parts.
 
+        Args:
+            pack: where textures are.
+            table: with its room.
+            table_at: the table's frame, world.
+            params: ranges.
+            rng: draws textures, paint and light.
+        """
+        self.pack, self.table, self.params, self.rng = pack, table, params, rng
+        self.table_at = table_at
+        self.room_at = joined(table_at, table.room_at)
 
-def fixtures(
-    pack: Pack,
-    table: SolvedTable,
-    table_at: Place,
-    eye: Vec3,
-    targets: Array,
-    params: InfinigenParams,
-    rng: np.random.Generator,
-) -> tuple[FixtureSpec, ...]:
-    """Return walls, windows and doors; walls between an eye and its targets are cut away.
-
-    Args:
-        pack: where textures are.
-        table: with its room.
-        table_at: the table's frame, world.
-        eye: [3] m, world.
-        targets: [N, 2] m, world.
-        params: `texture_scale`.
-        rng: draws the walls' texture or paint.
-    """
-    room, room_at = table.room, joined(table_at, table.room_at)
-    texture = _texture(pack, "wall", rng)
-    paint = PAINTS[int(rng.integers(len(PAINTS)))]
-    texture_scale = round(float(rng.uniform(*params.texture_scale)), 3)
-    lines = shapely.linestrings([[eye[:2], target] for target in targets.tolist()])
-    corners = np.array(room.floor)
-    ends = np.roll(corners, -1, axis=0)
-    convex = _convex(corners)
-    there, found = set(), []
-    for k, (a, b) in enumerate(zip(corners, ends, strict=True)):
-        foot = shapely.LineString(moved(room_at, np.stack([a, b])))
-        if shapely.intersects(foot, lines).any():
-            continue
-        there.add(k)
-        beyond = WALL * convex[k], WALL * convex[(k + 1) % len(corners)]
-        at, length = _wall(a, b, beyond, room.height)
-        found.append(
-            FixtureSpec(
-                id=f"wall_{k}",
-                pose=_pose(joined(room_at, at)),
-                size=(round(length, 4), WALL, round(room.height, 4)),
-                texture=texture,
-                texture_scale=texture_scale,
-                colour=(1.0, 1.0, 1.0) if texture else paint,
-            )
+    def supports(self) -> tuple[SupportSpec, SupportSpec]:
+        """Return the table, seen as its furniture, and the floor: a box where it is not convex."""
+        top = self.table.top
+        outline, thickness = np.array(top.outline), round(top.thickness, 4)
+        below = Place(x=0.0, y=0.0, z=-thickness / 2, yaw=0.0)
+        slab = SupportSpec(
+            id="table",
+            pose=_pose(joined(self.table_at, below)),
+            size=(*_extents(outline), thickness),
+            outline=_ring(outline),
+            asset=self.table.info.name,
         )
-    plates = [(f"window_{k}", o, SKY, GLOW) for k, o in enumerate(room.windows)]
-    plates += [(f"door_{k}", o, DOOR, 0.0) for k, o in enumerate(room.doors)]
-    found += [
-        _plate(opening, corners, room_at, name, colour, glow)
-        for name, opening, colour, glow in plates
-        if opening.wall in there
-    ]
-    return tuple(found)
+        corners = np.array(self.table.room.floor)
+        middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+        x, y = middle.tolist()
+        hull = _if_convex(corners)
+        floor = SupportSpec(
+            id="floor",
+            pose=_pose(joined(self.room_at, Place(x=x, y=y, z=-FLOOR / 2, yaw=0.0))),
+            size=(*_extents(corners - middle), FLOOR),
+            outline=_ring(hull - middle) if hull is not None else None,
+            texture=self._texture("floor"),
+            texture_scale=self._texture_scale(),
+        )
+        return slab, floor
 
+    def fixtures(self, eye: Vec3, targets: Array) -> tuple[FixtureSpec, ...]:
+        """Return walls, windows and doors; walls between an eye and its targets are cut away.
 
-def light(
-    table: SolvedTable, table_at: Place, params: InfinigenParams, rng: np.random.Generator
-) -> LightSpec:
-    """Return light from the largest window, as the table's middle sees it; from anywhere without.
+        Args:
+            eye: [3] m, world.
+            targets: [N, 2] m, world.
+        """
+        room = self.table.room
+        texture, texture_scale = self._texture("wall"), self._texture_scale()
+        paint = PAINTS[int(self.rng.integers(len(PAINTS)))]
+        lines = shapely.linestrings([[eye[:2], target] for target in targets.tolist()])
+        corners = np.array(room.floor)
+        ends, convex = np.roll(corners, -1, axis=0), _convex(corners)
+        there, found = set(), []
+        for k, (a, b) in enumerate(zip(corners, ends, strict=True)):
+            foot = shapely.LineString(moved(self.room_at, np.stack([a, b])))
+            if shapely.intersects(foot, lines).any():
+                continue
+            there.add(k)
+            beyond = WALL * convex[k], WALL * convex[(k + 1) % len(corners)]
+            at, length = _wall(a, b, beyond, room.height)
+            found.append(
+                FixtureSpec(
+                    id=f"wall_{k}",
+                    pose=_pose(joined(self.room_at, at)),
+                    size=(round(length, 4), WALL, round(room.height, 4)),
+                    texture=texture,
+                    texture_scale=texture_scale,
+                    colour=(1.0, 1.0, 1.0) if texture else paint,
+                )
+            )
+        plates = [(f"window_{k}", o, SKY, GLOW) for k, o in enumerate(room.windows)]
+        plates += [(f"door_{k}", o, DOOR, 0.0) for k, o in enumerate(room.doors)]
+        found += [
+            _plate(opening, corners, self.room_at, name, colour, glow)
+            for name, opening, colour, glow in plates
+            if opening.wall in there
+        ]
+        return tuple(found)
 
-    Args:
-        table: with its room.
-        table_at: the table's frame, world.
-        params: `light`, `light_elevation`.
-        rng: draws the strengths, and the direction where there is no window.
-    """
-    low, high = params.light_elevation
-    turn, drawn = float(rng.uniform(-math.pi, math.pi)), float(rng.uniform(low, high))
-    if table.room.windows:
-        window = max(table.room.windows, key=lambda o: o.size[0] * o.size[1])
-        x, y, z = window.centre
-        seen = joined(joined(table_at, table.room_at), Place(x=x, y=y, z=z, yaw=0.0))
-        dx, dy = seen.x - table_at.x, seen.y - table_at.y
-        turn = math.atan2(dy, dx)
-        drawn = min(max(math.degrees(math.atan2(seen.z, math.hypot(dx, dy))), low), high)
-    up = math.radians(drawn)
-    direction = (
-        round(math.cos(up) * math.cos(turn), 6),
-        round(math.cos(up) * math.sin(turn), 6),
-        round(math.sin(up), 6),
-    )
-    return LightSpec(
-        direction=direction,
-        intensity=round(float(rng.uniform(*params.light)), 4),
-        ambient=round(float(rng.uniform(*params.light)), 4),
-    )
+    def light(self) -> LightSpec:
+        """Return light from the largest window, or, in a room without, from anywhere."""
+        low, high = self.params.light_elevation
+        turn = float(self.rng.uniform(-math.pi, math.pi))
+        up = float(self.rng.uniform(low, high))
+        if self.table.room.windows:
+            window = max(self.table.room.windows, key=lambda o: o.size[0] * o.size[1])
+            x, y, z = window.centre
+            seen = joined(self.room_at, Place(x=x, y=y, z=z, yaw=0.0))
+            dx, dy = seen.x - self.table_at.x, seen.y - self.table_at.y
+            turn = math.atan2(dy, dx)
+            up = min(max(math.degrees(math.atan2(seen.z, math.hypot(dx, dy))), low), high)
+        flat, rise = math.cos(math.radians(up)), math.sin(math.radians(up))
+        intensity, ambient = self.rng.uniform(*self.params.light, 2).tolist()
+        return LightSpec(
+            direction=(
+                round(flat * math.cos(turn), 6),
+                round(flat * math.sin(turn), 6),
+                round(rise, 6),
+            ),
+            intensity=round(intensity, 4),
+            ambient=round(ambient, 4),
+        )
+
+    def _texture(self, use: str) -> str | None:
+        names = self.pack.textures(use)
+        return names[int(self.rng.integers(len(names)))] if names else None
+
+    def _texture_scale(self) -> float:
+        return round(float(self.rng.uniform(*self.params.texture_scale)), 3)
 
 
 def _wall(a: Array, b: Array, beyond: tuple[float, float], height: float) -> tuple[Place, float]:
@@ -201,6 +194,15 @@ def _plate(
     )
 
 
+def _if_convex(corners: Array) -> Array | None:
+    """Return the corners [K, 2] that a convex room turns at, counter-clockwise."""
+    room = shapely.Polygon(corners)
+    hull = orient(room.convex_hull)
+    if hull.area - room.area > FLAT:
+        return None
+    return np.array(hull.exterior.coords)[:-1]
+
+
 def _convex(corners: Array) -> list[bool]:
     """Whether the room's corners [K, 2] point outwards."""
     before, after = corners - np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0) - corners
@@ -221,8 +223,3 @@ def _extents(corners: Array) -> tuple[float, float]:
 
 def _pose(place: Place) -> Pose:
     return poses.as_pose(np.array([place.x, place.y, place.z, *poses.about_z(place.yaw)]))
-
-
-def _texture(pack: Pack, use: str, rng: np.random.Generator) -> str | None:
-    names = pack.textures(use)
-    return names[int(rng.integers(len(names)))] if names else None

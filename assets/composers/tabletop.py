@@ -14,7 +14,7 @@ from refergym.assets.composers.choice import Catalogue, Item, choose
 from refergym.assets.composers.layout import Place, arrange, as_objects, stack
 from refergym.assets.composers.params import TabletopParams, read_tabletop
 from refergym.assets.composers.picture import find_camera
-from refergym.assets.composers.search import Misfit, search
+from refergym.assets.composers.search import Misfit, check_count, search
 from refergym.assets.errors import ComposeError
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.seeding import generator
@@ -75,15 +75,11 @@ class Tabletop:
                 f"wants.receptacles: {wants.receptacles} wanted, but no asset of pack {name!r} "
                 "that fits has a cavity or a flat top"
             )
-        least = _least(wants)
-        if least > p.counts[1]:
-            raise ComposeError(
-                f"wants: {least} objects wanted, but scene.counts allows {p.counts[1]} at most"
-            )
+        check_count(wants, p.counts[1])
 
     def _count(self, wants: Wants, rng: np.random.Generator) -> int:
         low, high = self.params.counts
-        return max(int(rng.integers(low, high + 1)), _least(wants))
+        return max(int(rng.integers(low, high + 1)), wants.least)
 
     def _try(self, seed: int, count: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
         p = self.params
@@ -151,9 +147,3 @@ class Tabletop:
             intensity=round(float(rng.uniform(*p.light)), 4),
             ambient=round(float(rng.uniform(*p.light)), 4),
         )
-
-
-def _least(wants: Wants) -> int:
-    """Return how many objects a request needs."""
-    wanted = wants.graspable + wants.receptacles
-    return max(wanted + (wants.duplicates and wanted == wants.receptacles) * 2, 1)

@@ -43,7 +43,7 @@ def distractors(
     so that nothing held out gets into training. Tasks are chosen afterwards, so a task's words are
     right whatever was added.
     """
-    count = int(rng.random() * (MOST * strength + 1))
+    count = int(rng.random() * (int(MOST * strength) + 1))
     for _ in range(count):
         more = _with_one(scene, pack, rng)
         if more is None:
@@ -117,6 +117,7 @@ def _room(scene: SceneSpec, pack: Pack) -> BaseGeometry:
     taken = [footprints.footprint(pack, o.asset, o.pose, o.scale) for o in scene.objects]
     arm = [shapely.convex_hull(shapely.multipoints(b[:, :2])) for b in links(scene.robot)]
     taken += [shape.buffer(ARM - MARGIN) for shape in arm]
+    taken += [footprints.support_polygon(s) for s in scene.supports[1:] if s.top > table.top]
     return footprints.free_region(face, taken, MARGIN, EDGE).intersection(ground)
 
 

@@ -60,12 +60,12 @@ def _moved(parked: Joints, turn: float, out: float, up: float, yaw: float) -> Jo
     closing = math.atan2(tcp[1, 1], tcp[0, 1])
     moved = q.copy()
     moved[0] += TURN * turn
-    if _solve(tcp[:3, 3], closing, q) is not None:
+    if _solve(tcp[:3, 3], closing, q, 1e-3) is not None:
         radius = math.hypot(tcp[0, 3], tcp[1, 3])
         angle = math.atan2(tcp[1, 3], tcp[0, 3]) + TURN * turn
         reach = radius + OUT * out
         there = np.array([reach * math.cos(angle), reach * math.sin(angle), tcp[2, 3] + UP * up])
-        solved = _solve(there, closing + TURN * turn + YAW * yaw, moved)
+        solved = _solve(there, closing + TURN * turn + YAW * yaw, moved, 1.0)
         if solved is None:
             return None
         moved = solved
@@ -74,8 +74,8 @@ def _moved(parked: Joints, turn: float, out: float, up: float, yaw: float) -> Jo
     return (a, b, c, d, e, f, g) if inside else None
 
 
-def _solve(position: Array, yaw: float, near: Array) -> Array | None:
-    """Posture of a gripper that points down, next to another one; None if there is none."""
+def _solve(position: Array, yaw: float, near: Array, within: float) -> Array | None:
+    """Posture of a gripper that points down, within rad of another one; None if there is none."""
     solved = kinematics.solve_down(position, yaw, near)
-    is_near = solved is not None and float(np.abs(solved - near).max()) < 1.0
+    is_near = solved is not None and float(np.abs(solved - near).max()) < within
     return solved if is_near else None

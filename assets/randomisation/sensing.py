@@ -17,13 +17,13 @@ TINGE = 1.08
 """green is multiplied by at most this, or divided by it"""
 DEPTH_SIGMA = 0.006
 """m at 1 m, added to the depth noise at most (px of disparity x 100 for a stereo sensor)"""
-SHIFT = 0.008
+SHIFT = 0.015
 """m along each axis between the believed camera and the true one, at most"""
-TURN = 0.8
+TURN = 1.5
 """degrees about each axis, at most"""
-FOCAL = 1.01
+FOCAL = 1.02
 """the believed focal length over the true one, at most, or the inverse"""
-CENTRE = 0.01
+CENTRE = 0.015
 """of the picture's width: the principal point's error along each axis, at most"""
 
 

@@ -7,9 +7,12 @@ import shapely
 from shapely import Polygon
 
 from refergym.assets import camera as pinhole
+from refergym.assets import poses
 from refergym.assets.library import Pack
 from refergym.assets.randomisation.shapes import Array, Box, body, box, links
-from refergym.assets.spec import CameraSpec, SceneSpec
+from refergym.assets.spec import CameraSpec, FixtureSpec, SceneSpec, SupportSpec
+
+Block = FixtureSpec | SupportSpec
 
 EDGE = 0.01
 """share of the picture's width that stays free of objects along each edge"""
@@ -26,7 +29,7 @@ class Sight:
     """How one object shows in the picture."""
 
     is_whole: bool
-    """all of it lies inside the picture, clear of the edges"""
+    """all of it lies inside the picture, clear of the edges, with no wall in between"""
     shown: float
     """share of its outline that is inside the picture and not behind something nearer"""
     area: float
@@ -48,6 +51,7 @@ def sights(scene: SceneSpec, pack: Pack) -> tuple[Sight, ...]:
     ]
     picture = shapely.box(0, 0, camera.width, camera.height)
     inner = picture.buffer(-EDGE * camera.width, join_style="mitre")
+    blocks: list[Block] = [*scene.fixtures, *scene.supports[1:]]
     found = []
     for k, own in enumerate(outlines):
         if own is None:
@@ -65,7 +69,8 @@ def sights(scene: SceneSpec, pack: Pack) -> tuple[Sight, ...]:
             seen = seen.difference(shapely.union_all(covers))
         found.append(
             Sight(
-                is_whole=bool(inner.contains(own)),
+                is_whole=bool(inner.contains(own))
+                and not any(_blocks(block, eye, bodies[k]) for block in blocks),
                 shown=seen.area / own.area,
                 area=seen.area / picture.area,
             )
@@ -100,6 +105,18 @@ def outline(camera: CameraSpec, points: Array) -> Polygon | None:
         return None
     shape = shapely.convex_hull(shapely.multipoints(px))
     return shape if isinstance(shape, Polygon) and shape.area > 0 else None
+
+
+def _blocks(block: Block, eye: Array, points: Array) -> bool:
+    """Tell whether a box lies between the eye [3] and any of the points [K, 3], m, world."""
+    turn = poses.rotation(block.pose.orientation)
+    start, ends = (eye - block.pose.position) @ turn, (points - block.pose.position) @ turn
+    half = np.array(block.size) / 2
+    way = ends - start
+    way[np.abs(way) < 1e-12] = 1e-12
+    a, b = (-half - start) / way, (half - start) / way
+    enters, leaves = np.minimum(a, b).max(axis=1), np.maximum(a, b).min(axis=1)
+    return bool(((enters <= leaves) & (leaves > 0) & (enters < 0.99)).any())
 
 
 def _carries(lower: Box, upper: Box) -> bool:

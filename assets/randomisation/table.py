@@ -8,7 +8,7 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.library import Pack
 from refergym.assets.randomisation.base import axis
 from refergym.assets.randomisation.shapes import arm_gap
-from refergym.assets.spec import Pose, SceneSpec, SupportSpec
+from refergym.assets.spec import Pose, SceneSpec
 
 HEIGHT = 0.08
 """m up or down, at most"""
@@ -27,8 +27,8 @@ def table_height(
 ) -> SceneSpec:
     """Raise or lower the table with all that stands on it, and the camera with them.
 
-    Floor, walls and robot stay, so the picture changes round the table only, while the arm has
-    other ways to go.
+    The robot stays, and has other ways to go. Floor and walls stay too, but for a piece of
+    furniture, which keeps its legs on the floor: then it is the robot that stands lower or higher.
     """
     near = min(CLEAR, arm_gap(scene, pack))
     for draw in (rng.uniform(-1, 1, DRAWS) * HEIGHT * strength).tolist():
@@ -47,7 +47,8 @@ def lifted(scene: SceneSpec, by: float) -> SceneSpec:
         x, y, z = pose.position
         return z > table.top - BELOW and bool(shapely.contains_xy(face, x, y))
 
-    mine = [stands_there(o.pose) for o in scene.objects]
+    is_furniture = table.asset is not None
+    mine = [is_furniture or stands_there(o.pose) for o in scene.objects]
     objects = tuple(
         msgspec.structs.replace(o, pose=_raised(o.pose, by)) if is_mine else o
         for o, is_mine in zip(scene.objects, mine, strict=True)
@@ -56,13 +57,23 @@ def lifted(scene: SceneSpec, by: float) -> SceneSpec:
         kind: tuple(_raised(p, by) if m else p for p, m in zip(poses, mine, strict=True))
         for kind, poses in scene.settled.items()
     }
-    supports: tuple[SupportSpec, ...] = (
-        msgspec.structs.replace(table, pose=_raised(table.pose, by)),
-        *scene.supports[1:],
+    moving = len(scene.supports) if is_furniture else 1
+    supports = tuple(
+        msgspec.structs.replace(s, pose=_raised(s.pose, by)) if k < moving else s
+        for k, s in enumerate(scene.supports)
+    )
+    fixtures = tuple(
+        msgspec.structs.replace(f, pose=_raised(f.pose, by)) if is_furniture else f
+        for f in scene.fixtures
     )
     camera = msgspec.structs.replace(scene.camera, pose=_raised(scene.camera.pose, by))
     return msgspec.structs.replace(
-        scene, supports=supports, objects=objects, settled=settled, camera=camera
+        scene,
+        supports=supports,
+        objects=objects,
+        fixtures=fixtures,
+        settled=settled,
+        camera=camera,
     )
 
 

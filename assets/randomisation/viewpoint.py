@@ -12,7 +12,7 @@ from refergym.assets import poses
 from refergym.assets.library import Pack
 from refergym.assets.randomisation.base import axis, factor
 from refergym.assets.randomisation.shapes import Array, body
-from refergym.assets.randomisation.sight import EDGE, NEAR, is_kept, sights
+from refergym.assets.randomisation.sight import EDGE, NEAR, Sight, is_kept, sights
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 
 AZIMUTH = 15.0
@@ -45,7 +45,8 @@ def camera(scene: SceneSpec, pack: Pack, rng: np.random.Generator, *, strength: 
     What was seen whole stays so: the camera backs off a little where that helps, else draws again,
     later from smaller ranges, and after the last draw stays where it was.
     """
-    pivot = _pivot(scene)
+    before = sights(scene, pack)
+    pivot = _pivot(scene, before)
 
     def draw(reach: float) -> CameraSpec:
         azimuth, elevation, distance, x, y, roll = (reach * rng.uniform(-1, 1, 6)).tolist()
@@ -57,7 +58,7 @@ def camera(scene: SceneSpec, pack: Pack, rng: np.random.Generator, *, strength: 
         moved[:3, 3] = pivot + DISTANCE**distance * turn @ (m[:3, 3] - pivot)
         return msgspec.structs.replace(scene.camera, pose=_pose(moved))
 
-    return _seen(scene, pack, draw, strength)
+    return _seen(scene, pack, before, draw, strength)
 
 
 @axis
@@ -68,7 +69,8 @@ def field_of_view(
 
     What was seen whole stays so, as with `camera`.
     """
-    pivot = _pivot(scene)
+    before = sights(scene, pack)
+    pivot = _pivot(scene, before)
 
     def draw(reach: float) -> CameraSpec:
         longer = factor(rng, FOCAL, reach)
@@ -80,20 +82,20 @@ def field_of_view(
             nearer, fx=round(c.fx * longer, 6), fy=round(c.fy * longer, 6)
         )
 
-    return _seen(scene, pack, draw, strength)
+    return _seen(scene, pack, before, draw, strength)
 
 
 def _seen(
     scene: SceneSpec,
     pack: Pack,
+    before: tuple[Sight, ...],
     draw: Callable[[float], CameraSpec],
     strength: float,
 ) -> SceneSpec:
     """Return the scene with the first drawn camera that shows what the present one shows."""
-    before = sights(scene, pack)
     whole = [body(pack, o) for o, s in zip(scene.objects, before, strict=True) if s.is_whole]
     points = np.concatenate(whole) if whole else np.empty((0, 3))
-    pivot = _pivot(scene)
+    pivot = _pivot(scene, before)
     lowest = min(scene.camera.pose.position[2], scene.supports[0].top + LOWEST)
     for k in range(DRAWS):
         reach = strength * 0.5 ** max(0, k + 1 - WHOLE_DRAWS)
@@ -137,11 +139,12 @@ def _along(camera: CameraSpec, way: float) -> CameraSpec:
     return msgspec.structs.replace(camera, pose=_pose(m))
 
 
-def _pivot(scene: SceneSpec) -> Array:
-    """Middle of the objects, [3] m, world; of the table where there are none."""
+def _pivot(scene: SceneSpec, before: tuple[Sight, ...]) -> Array:
+    """Middle of the objects seen whole, [3] m, world; of the table where there are none."""
     support = scene.supports[0]
     x, y, _ = support.pose.position
-    places = [o.pose.position for o in scene.objects] or [(x, y, support.top)]
+    seen = [o.pose.position for o, s in zip(scene.objects, before, strict=True) if s.is_whole]
+    places = seen or [(x, y, support.top)]
     middle: Array = np.array(places).mean(axis=0)
     return middle
 

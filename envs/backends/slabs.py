@@ -35,8 +35,8 @@ def convex_parts(pack: Pack, support: SupportSpec) -> tuple[Array, ...]:
     slab = () if support.outline is None else (np.vstack(rings),)
     if support.asset is None:
         return slab
-    bottom = furniture_pose(pack, support).position[2] - support.pose.position[2]
-    below = [cut(part + (0, 0, bottom), -half) for part in pack.hulls(support.asset)]
+    shift = np.subtract(furniture_pose(pack, support).position, support.pose.position)
+    below = [cut(part + shift, -half) for part in pack.hulls(support.asset)]
     return (*slab, *(part for part in below if part is not None))
 
 
@@ -50,18 +50,17 @@ def cut(points: Array, height: float) -> Array | None:
     Returns:
         None where less than `LEAST` of it lies below.
     """
-    low = points[:, 2] <= height
-    under, over = points[low], points[~low]
-    if len(under) and len(over):
-        # every edge that crosses the height joins a corner below to one above; other such lines
-        # run inside the hull
-        share = (height - under[:, None, 2]) / (over[None, :, 2] - under[:, None, 2])
-        crossing = under[:, None] + share[..., None] * (over[None] - under[:, None])
-        under = np.vstack([under, crossing.reshape(-1, 3)])
-    if len(under) < 4 or np.ptp(under, axis=0).min() < LEAST:
-        return None
+    is_low = points[:, 2] <= height
+    if is_low.all():
+        return points
     try:
-        out: Array = under[np.sort(ConvexHull(under).vertices)]
+        edges = ConvexHull(points).simplices[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+        a, b = (points[edges[is_low[edges[:, 0]] > is_low[edges[:, 1]], k]] for k in (0, 1))
+        share = (height - a[:, 2]) / (b[:, 2] - a[:, 2])
+        kept = np.vstack([points[is_low], a + share[:, None] * (b - a)])
+        if len(kept) < 4 or np.ptp(kept, axis=0).min() < LEAST:
+            return None
+        out: Array = kept[np.sort(ConvexHull(kept).vertices)]
     except QhullError:
         return None
     return out

@@ -4,9 +4,11 @@ import math
 from functools import lru_cache
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from refergym.assets import poses
+from refergym.assets.footprints import support_polygon
 from refergym.assets.robots import kinematics
 from refergym.assets.spec import Pose, SceneSpec
 from refergym.envs.geometry import heightmap
@@ -19,6 +21,8 @@ _HOVER = np.array([0.26, 0.0, 0.50])
 """[3] m, robot-base frame: the TCP while the arm turns (with the first joint at zero)"""
 _STEP = 0.04
 _LEAST_CLEARANCE = 0.03
+_ARM_LENGTH = 0.9
+"""m, about, that the hand gets from the base"""
 
 
 def base(spec: SceneSpec) -> Array:
@@ -121,8 +125,15 @@ def vertical(
 
 
 def tallest(caster: Caster, spec: SceneSpec, state: State, skip: int = -1) -> float:
-    """Height of the highest object, m, world."""
-    tops = [s.top for s in spec.supports[:1]]
+    """Height of the highest object or support in the arm's way, m, world."""
+    tops = [spec.supports[0].top]
+    if len(spec.supports) > 2:  # the first is the table, the second the floor
+        base_xy = shapely.Point(spec.robot.base.position[:2])
+        tops += [
+            s.top
+            for s in spec.supports[2:]
+            if shapely.dwithin(support_polygon(s), base_xy, _ARM_LENGTH)
+        ]
     for i in range(len(spec.objects)):
         if i != skip:
             tops.append(float(heightmap.bounds(caster, spec, state, i)[1][2]))

@@ -2,5 +2,6 @@
 
 from refergym.envs.tasks.carry import Pick, PickPlace
 from refergym.envs.tasks.point import PointAtFreeSpace, PointAtObject
+from refergym.envs.tasks.waypoint import PointAtWaypoint
 
-__all__ = ["Pick", "PickPlace", "PointAtFreeSpace", "PointAtObject"]
+__all__ = ["Pick", "PickPlace", "PointAtFreeSpace", "PointAtObject", "PointAtWaypoint"]

@@ -11,21 +11,39 @@ from refergym.assets.spec import SceneSpec
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import Select
 from refergym.envs.referents import Clarity, describe, read
-from refergym.envs.task_spec import Certificate
-from refergym.envs.types import Frame, State
+from refergym.envs.task_spec import Act, Certificate, TaskSpec
+from refergym.envs.tasks.judging import judge
+from refergym.envs.types import Frame, State, Verdict
 from refergym.envs.view import View
 
 
-class Describer:
+class Refusals:
+    """Why things in a view were passed over, for the error when nothing is left."""
+
+    def __init__(self, view: View) -> None:
+        """Count nothing yet."""
+        self.view = view
+        self.reasons: Counter[str] = Counter()
+
+    def refuse(self, reason: str) -> None:
+        """Note why something was passed over."""
+        self.reasons[reason] += 1
+
+    def error(self, kind: str) -> TaskError:
+        """Say what was tried and why nothing came of it."""
+        tried = ", ".join(f"{n} x {r}" for r, n in sorted(self.reasons.items())) or "nothing to try"
+        return TaskError(f"{kind}: no task in this scene of {len(self.view)} objects ({tried})")
+
+
+class Describer(Refusals):
     """Descriptions of a view's objects, each worked out once, and why some have none."""
 
     def __init__(self, view: View, clarity: Clarity, rng: np.random.Generator) -> None:
         """Describe nothing yet."""
-        self.view = view
+        super().__init__(view)
         self.clarity = clarity
         self._rng = rng
         self._known: dict[int, Select | None] = {}
-        self.reasons: Counter[str] = Counter()
 
     def __call__(self, index: int) -> Select | None:
         """Return words that mean exactly this object, or None."""
@@ -39,14 +57,28 @@ class Describer:
         """Return the items in random order."""
         return [items[i] for i in self._rng.permutation(len(items))]
 
-    def refuse(self, reason: str) -> None:
-        """Note why something was passed over."""
-        self.reasons[reason] += 1
 
-    def error(self, kind: str) -> TaskError:
-        """Say what was tried and why nothing came of it."""
-        tried = ", ".join(f"{n} x {r}" for r, n in sorted(self.reasons.items())) or "nothing to try"
-        return TaskError(f"{kind}: no task in this scene of {len(self.view)} objects ({tried})")
+class OnePoint:
+    """What tasks share that one point decides; the robot stays parked."""
+
+    moves = False
+    max_steps = 1
+
+    def __init__(self, pack: Pack | None) -> None:
+        """Keep the assets; None takes the package's own."""
+        self._pack = pack
+
+    def judge(
+        self, spec: TaskSpec, scene: SceneSpec, start: State, state: State, acts: Sequence[Act]
+    ) -> Verdict:
+        """Judge the point."""
+        return judge(spec, scene, start, state, acts, self._pack)
+
+    def is_over(
+        self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict
+    ) -> bool:
+        """One point decides."""
+        return bool(acts)
 
 
 def see(scene: SceneSpec, state: State, frame: Frame, pack: Pack | None) -> View:

@@ -88,8 +88,9 @@ def _pointed_at_area(goal: PointAreaGoal, scene: SceneSpec, acts: Sequence[Act])
     if act.hit_w is None:
         return _failed("point")
     measures = {"distance_m": math.dist(act.hit_w, goal.area.goal)}
-    inside = shapely.Polygon(goal.area.ring).covers(shapely.Point(act.hit_w[:2]))
-    if act.hit == ID_SUPPORT and inside:
+    inside = shapely.intersects_xy(areas.polygon_of(goal.area), act.hit_w[0], act.hit_w[1])
+    is_support = act.hit == ID_SUPPORT - goal.support
+    if is_support and inside and areas.on_face(scene.supports[goal.support], act.hit_w):
         return Verdict(success=True, progress=1.0, stage="success", measures=measures)
     return Verdict(success=False, progress=0.0, stage="point", measures=measures)
 

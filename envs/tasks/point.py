@@ -15,37 +15,15 @@ from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
 from refergym.envs.programs import SIDES, Between, Direction
 from refergym.envs.referents import Clarity
-from refergym.envs.task_spec import Act, Area, PointAreaGoal, PointObjectGoal, TaskSpec
-from refergym.envs.tasks.common import Describer, certify, see
-from refergym.envs.tasks.judging import judge
-from refergym.envs.types import Frame, State, Verdict
+from refergym.envs.task_spec import Area, PointAreaGoal, PointObjectGoal, TaskSpec
+from refergym.envs.tasks.common import Describer, OnePoint, certify, see
+from refergym.envs.types import Frame, State
 from refergym.envs.view import View
 
 Place = Literal["direction", "between"]
 
 
-class _Point:
-    moves = False
-    max_steps = 1
-
-    def __init__(self, clarity: Clarity, pack: Pack | None) -> None:
-        self.clarity = clarity
-        self._pack = pack
-
-    def judge(
-        self, spec: TaskSpec, scene: SceneSpec, start: State, state: State, acts: Sequence[Act]
-    ) -> Verdict:
-        """Judge the point."""
-        return judge(spec, scene, start, state, acts, self._pack)
-
-    def is_over(
-        self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict
-    ) -> bool:
-        """One point decides."""
-        return bool(acts)
-
-
-class PointAtObject(_Point):
+class PointAtObject(OnePoint):
     """Point at the object that category, colour and rank mean."""
 
     kind = "point_at_object"
@@ -60,7 +38,8 @@ class PointAtObject(_Point):
             duplicates: ask the composer for several objects of one category.
             pack: assets; None takes the package's own.
         """
-        super().__init__(clarity, pack)
+        super().__init__(pack)
+        self.clarity = clarity
         self.wants = Wants(duplicates=duplicates)
 
     def sample(
@@ -90,7 +69,7 @@ class PointAtObject(_Point):
         raise words.error(self.kind)
 
 
-class PointAtFreeSpace(_Point):
+class PointAtFreeSpace(OnePoint):
     """Point at a free place on the table: in a direction and distance, or between two objects."""
 
     kind = "point_at_free_space"
@@ -120,7 +99,8 @@ class PointAtFreeSpace(_Point):
         Raises:
             TaskError: if a value is out of range.
         """
-        super().__init__(clarity, pack)
+        super().__init__(pack)
+        self.clarity = clarity
         if not places or set(places) - {"direction", "between"}:
             raise TaskError(f"places: expected some of direction, between; got {list(places)}")
         if not 0 < distance[0] <= distance[1]:

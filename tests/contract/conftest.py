@@ -3,11 +3,13 @@
 import importlib.util
 from collections.abc import Callable, Iterator
 
+import furnished
 import pytest
 from contract_parts import BACKENDS
 
 from refergym.assets.composers.base import Wants
 from refergym.assets.composers.tabletop import Tabletop
+from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.types import Backend
 
@@ -23,7 +25,7 @@ _NEEDS_PYBULLET = pytest.mark.skipif(
         for name in BACKENDS
     ]
 )
-def make(request: pytest.FixtureRequest) -> Callable[[], Backend]:
+def make(request: pytest.FixtureRequest) -> Callable[..., Backend]:
     return BACKENDS[request.param]
 
 
@@ -32,6 +34,18 @@ def backend(make: Callable[[], Backend]) -> Iterator[Backend]:
     made = make()
     yield made
     made.close()
+
+
+@pytest.fixture
+def furnished_backend(make: Callable[..., Backend], furniture: Pack) -> Iterator[Backend]:
+    made = make(pack=furniture)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def furniture(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    return furnished.make_pack(tmp_path_factory.mktemp("furniture"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Backends and helpers of the contract suite. A new backend is a new line in BACKENDS."""
 
+import functools
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,12 @@ from refergym.envs.geometry import heightmap
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.types import Backend, State
 
-BACKENDS: dict[str, Callable[[], Backend]] = {
+BACKENDS: dict[str, Callable[..., Backend]] = {
     "kinematic": KinematicBackend,
     "bullet": BulletBackend,
-    "bullet-magic": lambda: BulletBackend(grasp="magic"),
+    "bullet-magic": functools.partial(BulletBackend, grasp="magic"),
 }
+"""each takes `pack`"""
 
 
 def resident_mb() -> float:

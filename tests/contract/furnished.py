@@ -1,4 +1,4 @@
-"""A tiny pack of furniture made of boxes, and rooms with it: supports of every kind, and fixtures."""
+"""A tiny pack of furniture made of boxes, and rooms with it: all supports, and fixtures."""
 
 import hashlib
 import io
@@ -34,6 +34,8 @@ BLOCK = 0.05
 """m"""
 SHELF = 0.30
 """m, height of the upper face of the rectangular table's lower shelf"""
+BLOCKS = ((0.5, 0.1), (0.7, -0.2))
+"""[2] m each, in the arm's reach"""
 KINDS = ("outline", "table", "round table")
 """a bare slab with an outline; furniture with a slab; round furniture with an outline"""
 
@@ -64,7 +66,11 @@ def make_pack(folder: Path) -> Pack:
     corners = tuple((float(a), float(b)) for a, b in circle())
     shapes: list[tuple[str, Sequence[trimesh.Trimesh], Top | None]] = [
         ("table", table, Top(height=HEIGHT, outline=rectangle, thickness=THICKNESS)),
-        ("round table", [round_top, foot], Top(height=HEIGHT, outline=corners, thickness=THICKNESS)),
+        (
+            "round table",
+            [round_top, foot],
+            Top(height=HEIGHT, outline=corners, thickness=THICKNESS),
+        ),
         ("block", [_box((BLOCK,) * 3, (0, 0, BLOCK / 2))], None),
     ]
     assets = tuple(_asset(folder, *shape) for shape in shapes)
@@ -152,9 +158,7 @@ def _box(size: Sequence[float], at: Sequence[float]) -> trimesh.Trimesh:
     return box
 
 
-def _asset(
-    folder: Path, name: str, parts: Sequence[trimesh.Trimesh], top: Top | None
-) -> AssetInfo:
+def _asset(folder: Path, name: str, parts: Sequence[trimesh.Trimesh], top: Top | None) -> AssetInfo:
     mesh = trimesh.util.concatenate(list(parts))
     mesh.unmerge_vertices()
     visual = _glb(mesh)

@@ -20,7 +20,7 @@ from refergym.envs.task_spec import (
     TaskSpec,
 )
 from refergym.envs.tasks.judging import judge
-from refergym.envs.types import ID_NOTHING, ID_SUPPORT, Event, State
+from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_SUPPORT, Event, State
 from refergym.envs.view import Layout
 
 APPLE, OTHER, BOWL, PLATE = range(4)
@@ -40,9 +40,10 @@ def make_scene():
         for i, (a, x, y) in enumerate(places)
     )
     table = SupportSpec(id="table", pose=Pose(position=(0.625, 0.0, -0.02)), size=(0.85, 1.3, 0.04))
+    floor = SupportSpec(id="floor", pose=Pose(position=(0.5, 0.0, -0.8)), size=(5.0, 5.0, 0.1))
     return SceneSpec(
         pack=open_pack().digest,
-        supports=(table,),
+        supports=(table, floor),
         objects=objects,
         camera=camera_from_fov(224, 224, 55, look_at((1.2, 0.0, 0.6), (0.5, 0.0, 0.0))),
         settled={"kinematic": tuple(o.pose for o in objects)},
@@ -118,6 +119,8 @@ def test_pointing_at_an_object(made, expected):
         (act(Event.POINTED, hit=APPLE, at=(0.5, 0.1, 0.05)), "point"),
         (act(Event.POINTED, hit=ID_SUPPORT, at=(0.5, 0.2, 0)), "point"),
         (act(Event.POINTED, hit=ID_SUPPORT - 1, at=(0.5, 0.1, -0.75)), "point"),
+        (act(Event.POINTED, hit=ID_SUPPORT, at=(0.5, 0.1, -0.02)), "point"),
+        (act(Event.POINTED, hit=ID_FIXTURE - 3, at=(0.5, 0.1, 0)), "point"),
         (act(Event.INVALID, hit=ID_NOTHING), "invalid"),
     ],
 )
@@ -126,6 +129,34 @@ def test_pointing_at_a_place(made, expected):
     goal = PointAreaGoal(
         area=Area(ring=square, height=0.0, goal=(0.5, 0.1, 0.0)), anchors=("thing_1",)
     )
+    assert stage(goal, START, made) == expected
+
+
+def test_a_place_beyond_the_edge_of_the_upper_face_is_none():
+    """A mesh may reach farther than the slab that things stand on."""
+    square = ((0.1, 0.05), (0.3, 0.05), (0.3, 0.15), (0.1, 0.15))
+    area = Area(ring=square, height=0.0, goal=(0.25, 0.1, 0.0))
+    goal = PointAreaGoal(area=area, anchors=("thing_1",))
+    assert stage(goal, START, act(Event.POINTED, hit=ID_SUPPORT, at=(0.25, 0.1, 0))) == "success"
+    assert stage(goal, START, act(Event.POINTED, hit=ID_SUPPORT, at=(0.15, 0.1, 0))) == "point"
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (act(Event.POINTED, hit=ID_SUPPORT - 1, at=(1.8, 0.1, -0.75)), "success"),
+        (act(Event.POINTED, hit=ID_SUPPORT - 1, at=(1.5, 0.1, -0.75)), "point"),
+        (act(Event.POINTED, hit=ID_SUPPORT - 1, at=(2.5, 0.1, -0.75)), "point"),
+        (act(Event.POINTED, hit=ID_SUPPORT, at=(1.8, 0.1, -0.75)), "point"),
+        (act(Event.NO_SURFACE, hit=ID_NOTHING), "point"),
+    ],
+)
+def test_pointing_at_the_floor(made, expected):
+    """The area is a square without another one."""
+    ring = ((1.3, -0.5), (2.3, -0.5), (2.3, 0.5), (1.3, 0.5))
+    taken = ((1.4, 0.0), (1.6, 0.0), (1.6, 0.2), (1.4, 0.2))
+    area = Area(ring=ring, without=(taken,), height=-0.75, goal=(1.8, 0.1, -0.75))
+    goal = PointAreaGoal(area=area, anchors=("table",), support=1)
     assert stage(goal, START, made) == expected
 
 

@@ -8,6 +8,7 @@ from refergym.envs.programs import (
     Beside,
     Between,
     Direction,
+    Floor,
     Into,
     Move,
     Onto,
@@ -57,6 +58,13 @@ def test_sides_are_never_said_alike():
     assert len(set().union(*phrases)) == sum(map(len, phrases))
 
 
+def test_floor_is_said_to_be_floor_on_the_right_side():
+    for side, words in (("left", "to the left of"), ("behind", "behind")):
+        for text in ways(instruct, "point", Floor(furniture="desk", side=side)):
+            assert "floor" in text
+            assert text.endswith(f" {words} the desk.")
+
+
 @pytest.mark.parametrize("distance", [0.1, 0.17, 0.25])
 def test_a_distance_is_said_exactly(distance):
     region = Direction(anchor=CUP, side="left", distance=distance)
@@ -73,6 +81,7 @@ def test_a_distance_is_said_exactly(distance):
         ("pick", BOWL),
         ("point", Between(a=CUP, b=BOWL)),
         ("point", Direction(anchor=CUP, side="behind", distance=0.2)),
+        ("point", Floor(furniture="dining table", side="front")),
         ("move", Move(what=CUP, where=Into(anchor=BOWL))),
         ("move", Move(what=CUP, where=Onto(anchor=BOWL))),
         ("move", Move(what=CUP, where=Beside(anchor=BOWL, side="front"))),

@@ -10,6 +10,7 @@ from refergym.envs.programs import (
     Beside,
     Between,
     Direction,
+    Floor,
     Into,
     Move,
     Onto,
@@ -36,7 +37,8 @@ regions = st.one_of(
     st.builds(Into, anchor=selects),
     st.builds(Beside, anchor=selects, side=sides),
 )
-programs = st.one_of(selects, regions, st.builds(Move, what=selects, where=regions))
+floors = st.builds(Floor, furniture=st.sampled_from(["table", "desk"]), side=sides)
+programs = st.one_of(selects, regions, floors, st.builds(Move, what=selects, where=regions))
 
 
 @given(programs)
@@ -63,6 +65,7 @@ def test_anchors_come_in_the_order_of_the_words(region):
         ('{"op": "direction", "anchor": {"op": "select", "category": "cup"}, "side": "left",'
          ' "distance": -0.1}', "distance: expected > 0"),
         ('{"op": "beneath"}', "op: invalid value"),
+        ('{"op": "floor", "furniture": "desk", "side": "north"}', "side: "),
         ('{"op": "select", "category": "cup", "color": "red"}', "color"),
     ],
 )  # fmt: skip

@@ -1,9 +1,13 @@
+import msgspec
 import numpy as np
 import pytest
+import shapely
 
 from refergym.assets import poses
+from refergym.assets.footprints import support_polygon
+from refergym.assets.spec import FixtureSpec, Pose
 from refergym.envs.geometry import heightmap, supports
-from refergym.envs.types import ID_ROBOT, ID_SUPPORT
+from refergym.envs.types import ID_FIXTURE, ID_ROBOT, ID_SUPPORT
 
 
 def test_a_ray_down_on_a_box_stops_at_its_top(caster, scene) -> None:
@@ -91,3 +95,85 @@ def test_towers_are_followed_to_their_top(caster, scene) -> None:
         ("Apple_001", 0.5, 0.0, 2 * book, 0.0),
     )
     assert sorted(supports.resting_on(caster, spec, state, 0)) == [1, 2]
+
+
+OUTLINES = (
+    None,
+    ((-0.4, -0.6), (0.4, -0.6), (0.4, 0.6), (-0.4, 0.6)),
+    ((-0.4, -0.2), (0.1, -0.6), (0.4, 0.1), (-0.3, 0.6)),
+    ((-0.4, 0.0), (0.3, -0.6), (0.3, 0.6)),
+    tuple((0.4 * np.cos(a), 0.6 * np.sin(a)) for a in 2 * np.pi * np.arange(24) / 24),
+)
+
+
+def tables(spec, outline, yaw):
+    """The scene with a table of an outline, turned."""
+    turned = poses.as_pose(np.array([0.6, 0.1, -0.02, *poses.about_z(yaw)]))
+    table = msgspec.structs.replace(
+        spec.supports[0], pose=turned, size=(0.8, 1.2, 0.04), outline=outline
+    )
+    return msgspec.structs.replace(spec, supports=(table, *spec.supports[1:]))
+
+
+@pytest.mark.parametrize("outline", OUTLINES)
+@pytest.mark.parametrize("yaw", [0.0, 0.4, -2.0])
+def test_a_height_map_shows_a_slab_of_any_outline_where_it_is(caster, scene, outline, yaw) -> None:
+    spec, state = scene()
+    spec = tables(spec, outline, yaw)
+    top = support_polygon(spec.supports[0])
+    for low, high in (((-0.3, -0.9), (1.5, 1.1)), ((0.5, 0.0), (0.7, 0.2)), ((0.2, 0.2), (0.6, 1))):
+        view = heightmap.overhead(caster, spec, state, np.array(low), np.array(high))
+        cells = np.argwhere(np.ones(view.ids.shape, bool))
+        points = shapely.points(view.centres(cells))
+        on_table = (view.ids == ID_SUPPORT).ravel()
+        differs = on_table != shapely.intersects(top, points)
+        assert (shapely.distance(top.exterior, points[differs]) < 1e-9).all()
+        assert (view.heights.ravel()[on_table] == 0.0).all()
+        assert (view.heights.ravel()[~on_table] == -0.75).all()
+
+
+@pytest.mark.parametrize("outline", OUTLINES[2:])
+def test_rays_meet_a_slab_where_its_planes_say(caster, scene, outline) -> None:
+    spec, state = scene()
+    spec = tables(spec, outline, 0.4)
+    rng = np.random.default_rng(0)
+    origins, aims = rng.uniform(-1, 1, (2, 4000, 3)) * (1.2, 1.2, 0.3) + (0.6, 0.1, 0.0)
+    t, ids = caster.cast(spec, state, origins, aims - origins, robot=False)
+    hits = ids == ID_SUPPORT
+    met = (origins + t[:, None] * (aims - origins))[hits]
+    top = support_polygon(spec.supports[0])
+    points = shapely.points(met[:, :2])
+    assert len(met) > 500
+    assert (met[:, 2] <= 1e-9).all()
+    assert (met[:, 2] >= -0.04 - 1e-9).all()
+    assert shapely.dwithin(top, points, 1e-9).all()
+    on_side = shapely.distance(top.exterior, points) < 1e-9
+    flat = (np.abs(met[:, 2]) < 1e-9) | (np.abs(met[:, 2] + 0.04) < 1e-9)
+    assert (on_side | flat).all()
+    assert on_side.sum() > 50
+    # what misses stays outside: no ray that starts above and ends below inside goes through
+    straight = np.column_stack([met[:200, :2], np.full(200, 1.0)])
+    _, below = caster.cast(spec, state, straight, np.tile([0, 0, -1.0], (200, 1)), robot=False)
+    inner = shapely.distance(top.exterior, points[:200]) > 1e-6
+    assert (below[inner] == ID_SUPPORT).all()
+
+
+def test_an_outline_that_is_the_rectangle_changes_no_ray(caster, scene) -> None:
+    spec, state = scene()
+    rng = np.random.default_rng(1)
+    origins, aims = rng.uniform(-1, 1, (2, 2000, 3)) * (1.2, 1.2, 0.3) + (0.6, 0.1, 0.0)
+    cast = [caster.cast(tables(spec, o, 0.7), state, origins, aims - origins) for o in OUTLINES[:2]]
+    np.testing.assert_array_equal(cast[0][1], cast[1][1])
+    finite = np.isfinite(cast[0][0])
+    np.testing.assert_allclose(cast[0][0][finite], cast[1][0][finite], atol=1e-9)
+
+
+def test_rays_meet_walls_but_height_maps_do_not_show_them(caster, scene) -> None:
+    spec, state = scene()
+    wall = FixtureSpec(id="wall", pose=Pose(position=(0.6, 0.0, 0.5)), size=(0.1, 2.0, 1.5))
+    spec = msgspec.structs.replace(spec, fixtures=(wall,))
+    t, ids = caster.cast(spec, state, np.array([[1.0, 0, 0.2]]), np.array([[-1.0, 0, 0]]))
+    assert ids.tolist() == [ID_FIXTURE]
+    assert t[0] == pytest.approx(0.35)
+    view = heightmap.overhead(caster, spec, state, np.array([0.4, -0.2]), np.array([0.8, 0.2]))
+    assert (view.ids == ID_SUPPORT).all()
