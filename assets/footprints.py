@@ -204,11 +204,13 @@ def _outline_fault(corners: Array, half: Array) -> str | None:
     """Say what is wrong with an outline [K, 2] m on a slab of half sizes [2] m, or None."""
     if len(corners) < 3:
         return f"expected at least 3 corners, got {len(corners)}"
+    if not np.isfinite(corners).all():
+        return f"expected finite corners, got {corners.tolist()}"
     if (np.abs(corners) > half + SLACK).any():
         k = int((np.abs(corners) - half).max(axis=1).argmax())
         return f"expected corners within +-{half.tolist()} m (size / 2), got {corners[k].tolist()}"
     ring = shapely.LinearRing(corners)
     area = Polygon(corners).area
-    if not (ring.is_simple and ring.is_ccw) or not area >= ring.convex_hull.area * (1 - SLACK):
+    if not (ring.is_simple and ring.is_ccw) or area < ring.convex_hull.area * (1 - SLACK):
         return "expected the corners of a convex polygon, counter-clockwise"
     return None

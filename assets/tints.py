@@ -1,4 +1,4 @@
-"""What a tinted object's colour is called: named on its texture as the builder names a plain one."""
+"""What a tinted object's colour is called: named by the measure that names a plain one."""
 
 import functools
 

@@ -205,5 +205,6 @@ def _apart(a: Pose, b: Pose) -> float:
 
 def _turn(a: Pose, b: Pose) -> float:
     """Angle in degrees between two attitudes."""
-    same = abs(sum(p * q for p, q in zip(a.orientation, b.orientation, strict=True)))
-    return round(math.degrees(2 * math.acos(min(1.0, same))), 2)
+    p, q = a.orientation, b.orientation
+    half = min(math.dist(p, q), math.dist(p, [-v for v in q])) / 2
+    return round(math.degrees(4 * math.asin(min(1.0, half))), 2)

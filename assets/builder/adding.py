@@ -18,7 +18,7 @@ from refergym.assets.builder.finish import RawMesh
 from refergym.assets.builder.pack_checks import NAME
 from refergym.assets.builder.reading import Surface, read_surfaces
 from refergym.assets.builder.recipes import RECIPES
-from refergym.assets.errors import PackError
+from refergym.assets.errors import AssetError, PackError
 from refergym.assets.library import VERSION, AssetInfo, Manifest, Pack
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 GENERATOR = "refergym assets add"
 SIZES = (0.005, 1.0)
 """m, longest sides of things on tables"""
+MOST_OPEN = 0.1
+"""share of a closed surface that may be missing of one whose inside is weighed"""
 DENSITY = 500.0
 """kg/m3 of categories that are not known"""
 FRICTION = 0.5
@@ -84,10 +86,12 @@ def add(path: Path, pack: Path, wanted: Addition) -> AssetInfo:
             f"{path}: still {len(raw.faces)} triangles after decimation, as its pieces would lose"
             f" their form; bring it below {most} in a modeller"
         )
+    if recipe.wall is None:
+        _check_closed(path, raw)
     try:
         body = finish.finished(raw, recipe, name)
-    except PackError as e:
-        hint = "" if recipe.wall else "; if it is a sheet, give its wall=0.002 (m)"
+    except AssetError as e:
+        hint = " (wall=0.002, in m)" if "thickness of its wall" in str(e) else ""
         raise PackError(f"{path}: {e}{hint}") from e
     with _staging(pack) as staging:
         info = writing.write_asset(
@@ -174,6 +178,19 @@ def _outward(raw: RawMesh) -> RawMesh:
     t = raw.vertices[raw.faces] - raw.vertices[raw.faces].reshape(-1, 3).mean(0)
     signed = float(np.einsum("fd,fd->", t[:, 0], np.cross(t[:, 1], t[:, 2])))
     return raw if signed >= 0 else replace(raw, faces=raw.faces[:, ::-1])
+
+
+def _check_closed(path: Path, raw: RawMesh) -> None:
+    """Raise PackError if so much of a surface is missing that it encloses nothing to weigh."""
+    t = raw.vertices[raw.faces]
+    area = np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0])
+    # The areas of a closed surface, as vectors, add up to nothing.
+    missing = float(np.linalg.norm(area.sum(0)) / np.linalg.norm(area, axis=1).sum())
+    if missing > MOST_OPEN:
+        raise PackError(
+            f"{path}: the surface is open, so it has no volume to weigh; close it, or give the"
+            " thickness of its wall, as in wall=0.002 (m)"
+        )
 
 
 @contextmanager

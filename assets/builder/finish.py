@@ -226,7 +226,7 @@ def _convex_parts(
         return [hulls.reduced_hull(p) for p in given]
     from refergym.assets.builder import coacd_parts
 
-    return list(coacd_parts.coacd_parts(vertices, faces))
+    return list(coacd_parts.convex_parts(vertices, faces))
 
 
 def _fitted(parts: list[Points], vertices: Points) -> tuple[Points, ...]:

@@ -125,7 +125,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="tableware.can.CanFactory",
             attributes={"shape": "circle", "skewness": 1},
             longest=(0.065, 0.085),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 2, 3, 4),
             unseen=(2,),
             category=Category(
                 noun="can", plural="cans", mass=(0.04, 0.7), density=700, friction=0.5,
@@ -156,8 +156,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "knife": Recipe(
             factory="tableware.knife.KnifeFactory",
             longest=(0.16, 0.24),
-            seeds=(0, 2, 3, 4),
-            unseen=(3,),
+            seeds=(0, 2, 4),
+            unseen=(4,),
             category=Category(
                 noun="knife", plural="knives", mass=(0.02, 0.25), wall=0.0025, density=7000,
                 friction=0.5, settles=True, slabs=(0, 3), directions=("blade", "handle", "edge"),
@@ -222,7 +222,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "lid": Recipe(
             factory="tableware.lid.LidFactory",
             longest=(0.10, 0.18),
-            seeds=(0, 2, 3, 5),
+            seeds=(0, 1, 3, 5),
             unseen=(5,),
             category=Category(
                 noun="pot lid", plural="pot lids", mass=(0.05, 0.8), wall=0.003, density=2500,
@@ -254,9 +254,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "apple": Recipe(
             factory="fruits.apple.FruitFactoryApple",
             longest=(0.07, 0.09),
-            seeds=(0, 1, 2, 4, 5),
+            seeds=(0, 1, 2, 3),
             unseen=(1,),
-            paints=((5, 'red'), (2, 'green')),
+            paints=((0, 'yellow'), (2, 'green'), (3, 'red')),
             category=Category(
                 noun="apple", plural="apples", mass=(0.06, 0.30), density=750, friction=0.6,
                 settles=True, split=True, directions=("stem",),

@@ -262,10 +262,12 @@ def _collapsed(vertices: Points, faces: Faces, target: int) -> tuple[Points, Fac
         import fast_simplification
     except ModuleNotFoundError as e:
         raise _missing("fast-simplification") from e
+    # It collapses edges by absolute errors; the unit of length must not matter.
+    start, side = vertices.min(0), float(np.ptp(vertices, axis=0).max())
     v, f = fast_simplification.simplify(
-        np.ascontiguousarray(vertices), np.ascontiguousarray(faces), target_count=target
+        (vertices - start) / side, np.ascontiguousarray(faces), target_count=target
     )[:2]
-    return np.asarray(v, np.float64), np.asarray(f, np.int64)
+    return np.asarray(v, np.float64) * side + start, np.asarray(f, np.int64)
 
 
 def _keeps_area(before: tuple[Points, Faces], after: tuple[Points, Faces]) -> bool:

@@ -34,7 +34,7 @@ class InfinigenParams(SceneParams, frozen=True, kw_only=True):
 
     gap: Range = (0.05, 0.15)
     """m between the robot's pedestal and the table"""
-    counts: tuple[Count, Count] = (4, 12)
+    counts: tuple[Count, Count] = (3, 12)
     """how many things are in play: in reach, and whole in the picture"""
     crop: Literal["none", "cut", "outside"] = "cut"
     """which things are taken away for the picture's sake: none, those that its edge cuts, or those
@@ -44,6 +44,8 @@ class InfinigenParams(SceneParams, frozen=True, kw_only=True):
     """near, on what is in play; or wide, with the table and the floor round it"""
     room_hfov: Range = (60.0, 80.0)
     """degrees, of the wide view"""
+    room_distance: Range = (1.8, 3.2)
+    """m from the table's middle, of the wide view; within the walls in any case"""
     room_height: Range = (1.4, 2.2)
     """m above the floor, of the wide view; below the ceiling in any case"""
     floor_share: Unit = 0.2
@@ -56,4 +58,5 @@ class InfinigenParams(SceneParams, frozen=True, kw_only=True):
     pitch: Range = (-60.0, -25.0)
     camera_height: Range = (0.3, 1.3)
     azimuth: Range = (-80.0, 80.0)
+    """degrees from straight opposite the robot; the wide view leaves it where walls force it to"""
     camera_tries: Count = 16

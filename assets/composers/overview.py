@@ -1,4 +1,4 @@
-"""The wide view: from a wall or a corner of the room, with the table and the floor round it."""
+"""The wide view: the table from a few metres away, or from the wall, and the floor round it."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely import Polygon
+from shapely.geometry.base import BaseGeometry
 
 from refergym.assets import camera as pinhole
 from refergym.assets.composers.framing import WALL_GAP, sees
@@ -19,6 +20,8 @@ INSET = 0.2
 """m between the eye and the walls"""
 RAYS = 16
 """rays across the picture, and down it, that look for the floor"""
+FAR = 100.0
+"""m, farther than any wall"""
 
 
 def find_overview(
@@ -29,7 +32,9 @@ def find_overview(
     params: InfinigenParams,
     rng: np.random.Generator,
 ) -> Sight:
-    """Draw places at the walls; return a camera from which the table and enough floor are seen.
+    """Draw places round the table; return a camera that shows all of it, and enough floor.
+
+    The arm stands before the table only where no view from the other sides will do.
 
     Args:
         table: outline of its upper face, m, world; z = 0.
@@ -42,31 +47,59 @@ def find_overview(
     Raises:
         Misfit: with the cause of the last try, if none does.
     """
-    rings = [p.exterior for p in shapely.get_parts(walls.buffer(-INSET, join_style="mitre"))]
     corners = np.array(table.exterior.coords)[:-1]
-    middle = table.centroid
-    cause = "the room is too small for a view from its walls"
-    for _ in range(params.camera_tries if rings else 0):
-        ring = max(rings, key=lambda r: r.length)
-        x, y = ring.interpolate(rng.random(), normalized=True).coords[0]
-        low, high = params.room_height
-        height = floor + float(rng.uniform(low, high))
-        eye = (round(x, 6), round(y, 6), round(min(height, ceiling - 1.5 * WALL_GAP), 6))
-        hfov = round(float(rng.uniform(*params.room_hfov)), 3)
-        # the middle of the picture is below the table's, so that the floor before it is seen too
-        across = math.hypot(eye[0] - middle.x, eye[1] - middle.y)
-        pitch = -math.atan2(eye[2] - floor / 2, across)
-        axes = axes_of(pitch, math.atan2(eye[1] - middle.y, eye[0] - middle.x))
-        sight = Sight(camera_at(eye, axes, hfov, params), axes, eye, pitch)
-        if not _shows(sight, corners, params):
-            cause = "no wide view shows the whole table"
-        elif not sees(eye, corners, walls, ceiling):
-            cause = "a wall stands before the table in the wide view"
-        elif _floor_share(sight, table, walls, floor) < params.floor_share:
-            cause = "the wide view shows too little floor"
-        else:
-            return sight
+    inner = walls.buffer(-INSET, join_style="mitre")
+    middle = (table.centroid.x, table.centroid.y)
+    cause = ""
+    for azimuths in (params.azimuth, (-180.0, 180.0)):
+        for _ in range(params.camera_tries):
+            azimuth = math.radians(float(rng.uniform(*azimuths)))
+            away, up, hfov = (
+                float(rng.uniform(*r))
+                for r in (params.room_distance, params.room_height, params.room_hfov)
+            )
+            away = min(away, _free(inner, middle, azimuth))
+            height = min(floor + up, ceiling - 1.5 * WALL_GAP)
+            sight = _sight(middle, azimuth, away, height, floor / 2, hfov, params)
+            if away < params.room_distance[0]:
+                cause = "the walls are too near for the wide view"
+            elif not sees(sight.eye, corners, walls, ceiling):
+                cause = "a wall stands before the table in the wide view"
+            elif not _shows(sight, corners, params):
+                cause = "no wide view shows the whole table"
+            elif _floor_share(sight, table, walls, floor) < params.floor_share:
+                cause = "the wide view shows too little floor"
+            else:
+                return sight
     raise Misfit(cause)
+
+
+def _free(inner: BaseGeometry, middle: tuple[float, float], azimuth: float) -> float:
+    """Distance in m from a table's middle to the first wall in a direction, less the inset."""
+    x, y = middle[0] + FAR * math.cos(azimuth), middle[1] + FAR * math.sin(azimuth)
+    ray = shapely.LineString([middle, (x, y)])
+    hits = shapely.get_coordinates(ray.intersection(inner.boundary))
+    return float(np.hypot(*(hits - middle).T).min(initial=FAR)) - 1e-3
+
+
+def _sight(
+    middle: tuple[float, float],
+    azimuth: float,
+    away: float,
+    height: float,
+    aim: float,
+    hfov: float,
+    params: InfinigenParams,
+) -> Sight:
+    """Camera at a distance and a height that looks at a point below, or over, the table's middle.
+
+    The point is half-way down to the floor, so that the floor before the table is seen too.
+    """
+    x, y = middle[0] + away * math.cos(azimuth), middle[1] + away * math.sin(azimuth)
+    eye = (round(x, 6), round(y, 6), round(height, 6))
+    pitch = -math.atan2(height - aim, away)
+    axes = axes_of(pitch, azimuth)
+    return Sight(camera_at(eye, axes, round(hfov, 3), params), axes, eye, pitch)
 
 
 def _shows(sight: Sight, corners: Array, params: InfinigenParams) -> bool:

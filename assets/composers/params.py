@@ -137,6 +137,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "back_off": (1, 10),
     "gap": (0, 1),
     "room_hfov": (5, 150),
+    "room_distance": (0.5, 10),
     "room_height": (0.1, 10),
 }
 _COUNTS = ("counts", "duplicate_counts", "add")

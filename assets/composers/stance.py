@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from shapely import Polygon, box
 
@@ -11,7 +12,7 @@ from refergym.assets.composers.infinigen_params import InfinigenParams
 from refergym.assets.composers.layout import Place
 from refergym.assets.composers.reach import missing, near
 from refergym.assets.composers.search import Misfit
-from refergym.assets.composers.solved_table import SolvedTable
+from refergym.assets.composers.solved_table import SolvedTable, moved
 from refergym.assets.composers.things import Things
 
 FOOT = (-0.16, -0.13, 0.10, 0.13)
@@ -78,16 +79,19 @@ def _round(body: Polygon, start: float, out: float) -> list[Place]:
 
 
 def _clear(table: SolvedTable, stances: list[Place]) -> list[Place]:
-    walls = table.walls
-    return [
-        s
-        for s in stances
-        if walls.covers(_rectangle(BODY, s)) and not table.body.intersects(_rectangle(FOOT, s))
-    ]
+    """Leave out the places where the arm would stand in a wall or in the furniture."""
+    if not stances:
+        return []
+    bodies, feet = _rectangles(BODY, stances), _rectangles(FOOT, stances)
+    free = shapely.covers(table.walls, bodies) & ~shapely.intersects(table.body, feet)
+    return [s for s, is_free in zip(stances, free.tolist(), strict=True) if is_free]
 
 
-def _rectangle(bounds: tuple[float, float, float, float], at: Place) -> Polygon:
-    corners: NDArray[np.float64] = np.array(box(*bounds).exterior.coords)
-    c, s = math.cos(at.yaw), math.sin(at.yaw)
-    x, y = corners[:, 0], corners[:, 1]
-    return Polygon(np.stack([at.x + c * x - s * y, at.y + s * x + c * y], axis=1))
+def _rectangles(
+    bounds: tuple[float, float, float, float], stances: list[Place]
+) -> NDArray[np.object_]:
+    """[N] rectangles that are given in the frames of the places."""
+    corners = np.array(box(*bounds).exterior.coords)
+    placed = np.stack([moved(stance, corners) for stance in stances])
+    rectangles: NDArray[np.object_] = shapely.polygons(placed)
+    return rectangles

@@ -1,5 +1,6 @@
 """What the camera sees of each object, by convex outlines: is as much seen after a change?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,26 +44,25 @@ def sights(scene: SceneSpec, pack: Pack) -> tuple[Sight, ...]:
     boxes = [box(b) for b in bodies]
     eye = np.array(camera.pose.position)
     away = [float(np.linalg.norm((low + high) / 2 - eye)) for low, high in boxes]
-    outlines = [outline(camera, b) for b in bodies]
-    arm = [
-        (shape, float(np.linalg.norm(b.mean(axis=0) - eye)))
-        for b in links(scene.robot)
-        if (shape := outline(camera, b)) is not None
-    ]
+    arm = links(scene.robot)
+    shapes = outlines(camera, [*bodies, *arm])
+    things, hand = shapes[: len(bodies)], shapes[len(bodies) :]
+    arm_away = [float(np.linalg.norm(b.mean(axis=0) - eye)) for b in arm]
     picture = shapely.box(0, 0, camera.width, camera.height)
     inner = picture.buffer(-EDGE * camera.width, join_style="mitre")
-    blocks: list[Block] = [*scene.fixtures, *scene.supports[1:]]
+    table = scene.supports[0]
+    blocks: list[Block] = [*scene.fixtures, *(s for s in scene.supports if s.top > table.top)]
     found = []
-    for k, own in enumerate(outlines):
+    for k, own in enumerate(things):
         if own is None:
             found.append(Sight(is_whole=False, shown=0.0, area=0.0))
             continue
         nearer = [
             o
-            for j, o in enumerate(outlines)
+            for j, o in enumerate(things)
             if o is not None and away[j] < away[k] and not _carries(boxes[j], boxes[k])
         ]
-        nearer += [shape for shape, far in arm if far < away[k]]
+        nearer += [o for o, far in zip(hand, arm_away, strict=True) if o and far < away[k]]
         seen = own.intersection(picture)
         covers = [c for c in nearer if c.intersects(seen)]
         if covers:
@@ -71,7 +71,7 @@ def sights(scene: SceneSpec, pack: Pack) -> tuple[Sight, ...]:
             Sight(
                 is_whole=bool(inner.contains(own))
                 and not any(_blocks(block, eye, bodies[k]) for block in blocks),
-                shown=seen.area / own.area,
+                shown=min(1.0, seen.area / own.area),
                 area=seen.area / picture.area,
             )
         )
@@ -93,18 +93,20 @@ def arm_share(scene: SceneSpec) -> float:
     """Return the share of the picture that the waiting arm covers, were nothing before it."""
     camera = scene.camera
     picture = shapely.box(0, 0, camera.width, camera.height)
-    shapes = [outline(camera, b) for b in links(scene.robot)]
-    arm = shapely.union_all([s for s in shapes if s is not None])
+    arm = shapely.union_all([s for s in outlines(camera, links(scene.robot)) if s is not None])
     return float(arm.intersection(picture).area / picture.area)
 
 
-def outline(camera: CameraSpec, points: Array) -> Polygon | None:
-    """Return the convex outline of a body [K, 3] m, world, in px; None if it is not all ahead."""
-    px, depth = pinhole.project(camera, points)
-    if depth.min() < NEAR:
-        return None
-    shape = shapely.convex_hull(shapely.multipoints(px))
-    return shape if isinstance(shape, Polygon) and shape.area > 0 else None
+def outlines(camera: CameraSpec, bodies: Sequence[Array]) -> list[Polygon | None]:
+    """Return the convex outlines of bodies [K, 3] m, world, in px; None if it is not all ahead."""
+    owner = np.repeat(np.arange(len(bodies)), [len(b) for b in bodies])
+    px, depth = pinhole.project(camera, np.concatenate(bodies))
+    behind = set(owner[depth < NEAR].tolist())
+    shapes = shapely.convex_hull(shapely.multipoints(np.nan_to_num(px), indices=owner))
+    return [
+        s if k not in behind and isinstance(s, Polygon) and s.area > 0 else None
+        for k, s in enumerate(shapes)
+    ]
 
 
 def _blocks(block: Block, eye: Array, points: Array) -> bool:

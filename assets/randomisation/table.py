@@ -8,6 +8,7 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.library import Pack
 from refergym.assets.randomisation.base import axis
 from refergym.assets.randomisation.shapes import arm_gap
+from refergym.assets.randomisation.sight import is_kept, sights
 from refergym.assets.spec import Pose, SceneSpec
 
 HEIGHT = 0.08
@@ -30,10 +31,10 @@ def table_height(
     The robot stays, and has other ways to go. Floor and walls stay too, but for a piece of
     furniture, which keeps its legs on the floor: then it is the robot that stands lower or higher.
     """
-    near = min(CLEAR, arm_gap(scene, pack))
+    near, before = min(CLEAR, arm_gap(scene, pack)), sights(scene, pack)
     for draw in (rng.uniform(-1, 1, DRAWS) * HEIGHT * strength).tolist():
         moved = lifted(scene, round(draw, 4))
-        if arm_gap(moved, pack) >= near:
+        if arm_gap(moved, pack) >= near and is_kept(before, sights(moved, pack)):
             return moved
     return scene
 

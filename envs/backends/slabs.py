@@ -54,7 +54,8 @@ def cut(points: Array, height: float) -> Array | None:
     if is_low.all():
         return points
     try:
-        edges = ConvexHull(points).simplices[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+        both_ways = [(0, 1), (1, 0), (1, 2), (2, 1), (2, 0), (0, 2)]
+        edges = ConvexHull(points).simplices[:, both_ways].reshape(-1, 2)
         a, b = (points[edges[is_low[edges[:, 0]] > is_low[edges[:, 1]], k]] for k in (0, 1))
         share = (height - a[:, 2]) / (b[:, 2] - a[:, 2])
         kept = np.vstack([points[is_low], a + share[:, None] * (b - a)])

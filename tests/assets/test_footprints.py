@@ -1,23 +1,27 @@
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import shapely
 from shapely import Polygon, box
 
+from refergym.assets.errors import SpecError
 from refergym.assets.footprints import (
+    fixture_polygon,
     footprint,
     free_region,
     outline,
     outline_of,
     overlaps,
     placed,
+    support_corners,
     support_polygon,
 )
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.poses import about_z, as_pose
-from refergym.assets.spec import Pose, SupportSpec
+from refergym.assets.spec import FixtureSpec, Pose, SupportSpec
 
 SQUARE = np.array([(-0.1, -0.1), (0.1, -0.1), (0.1, 0.1), (-0.1, 0.1), (0.0, 0.05)])
 
@@ -104,3 +108,49 @@ def test_outlines_are_computed_once_for_each_pack(tmp_path: Path) -> None:
     pack = open_pack()
     assert outline(pack, first(pack)) is outline(pack, first(pack))
     assert not outline(pack, first(pack)).points.flags.writeable
+
+
+SLAB = SupportSpec(id="t", pose=Pose(position=(1.0, 2.0, 0.0)), size=(0.4, 0.2, 0.1))
+
+
+def test_an_outline_is_the_upper_face_instead_of_the_rectangle() -> None:
+    ring = ((-0.2, -0.1), (0.2, 0.0), (0.0, 0.1))
+    slab = msgspec.structs.replace(
+        SLAB, pose=as_pose(np.array([1.0, 2.0, 0.0, *about_z(math.pi / 2)])), outline=ring
+    )
+    assert support_polygon(slab).area == pytest.approx(0.4 * 0.2 / 2 - 0.2 * 0.1 / 2)
+    corners = [(1.1, 1.8), (1.0, 2.2), (0.9, 2.0)]
+    assert shapely.get_coordinates(support_polygon(slab))[:3] == pytest.approx(np.array(corners))
+    np.testing.assert_array_equal(support_corners(slab), ring)
+    assert not support_corners(slab).flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("outline", "fault"),
+    [
+        (((-0.2, -0.1), (0.2, 0.0)), "at least 3 corners, got 2"),
+        (((-0.2, -0.1), (0.0, 0.1), (0.2, 0.0)), "counter-clockwise"),
+        (((-0.2, -0.1), (0.2, -0.1), (0.0, -0.05), (0.0, 0.1)), "convex"),
+        (((-0.2, -0.1), (0.2, 0.1), (0.2, -0.1), (-0.2, 0.1)), "convex"),
+        (((-0.2, -0.1), (0.2, -0.1), (0.0, 0.11)), r"within .* got \[0.0, 0.11\]"),
+        (((0.0, 0.0), (0.0, 0.0), (0.0, 0.0)), "convex"),
+        (((0.0, 0.0), (0.1, 0.0), (float("nan"), 0.1)), "finite"),
+    ],
+)
+def test_an_outline_that_is_no_convex_face_is_refused_by_name(
+    outline: tuple[tuple[float, float], ...], fault: str
+) -> None:
+    with pytest.raises(SpecError, match=f"supports: outline of 't': expected .*{fault}"):
+        support_polygon(msgspec.structs.replace(SLAB, outline=outline))
+
+
+def test_a_fixture_covers_its_turned_box() -> None:
+    turned = as_pose(np.array([1.0, 0.0, 3.0, *about_z(math.pi / 4)]))
+    wall = fixture_polygon(FixtureSpec(id="w", pose=turned, size=(1.0, 1.0, 2.0)))
+    assert wall.area == pytest.approx(1.0)
+    assert wall.bounds == pytest.approx((1 - 0.5**0.5, -(0.5**0.5), 1 + 0.5**0.5, 0.5**0.5))
+    r = math.sqrt(0.5)  # a quarter turn about x: the height lies along y
+    fallen = FixtureSpec(
+        id="w", pose=Pose(position=(0, 0, 0), orientation=(r, r, 0, 0)), size=(1, 1, 2)
+    )
+    assert fixture_polygon(fallen).bounds == pytest.approx((-0.5, -1.0, 0.5, 1.0))

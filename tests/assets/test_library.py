@@ -6,13 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import trimesh
 
 from refergym.assets.builder import curation, measure
 from refergym.assets.errors import PackError
-from refergym.assets.library import PACK_DIR, Pack, load_parts, open_pack
+from refergym.assets.library import PACK_DIR, Manifest, Pack, open_pack
+from refergym.assets.meshes import load_parts
 
 PACK = open_pack()
 NAMES = tuple(a.name for a in PACK.manifest.assets)
@@ -73,6 +75,16 @@ def test_an_unknown_version_is_refused(small_pack: Path) -> None:
     edit(small_pack, {"version": 99})
     with pytest.raises(PackError, match=r"manifest\.json: version: expected 2 .*got 99"):
         Pack(small_pack)
+
+
+def test_another_version_with_other_fields_says_what_to_do_in_one_line(small_pack: Path) -> None:
+    edit(small_pack, {"version": 3, "things": []})
+    with pytest.raises(PackError) as refused:
+        Pack(small_pack)
+    text = str(refused.value)
+    assert "got 3; rebuild the pack with `refergym assets build`, or install" in text
+    assert "\n" not in text
+    assert "things" not in text
 
 
 def test_two_assets_of_one_name_are_refused(small_pack: Path) -> None:
@@ -307,6 +319,53 @@ def test_a_file_outside_the_pack_is_refused(small_pack: Path, name: str) -> None
 def test_broken_convex_parts_are_named(text: str) -> None:
     with pytest.raises(PackError, match=r"some\.obj"):
         load_parts(text.encode(), Path("some.obj"))
+
+
+@pytest.mark.parametrize("kind", ["textures", "scenes"])
+def test_two_entries_of_one_name_are_refused(small_pack: Path, kind: str) -> None:
+    entry = {"name": "twice", "file": "x", "sha256": "0"}
+    rest = {"textures": {"use": "table", "licence": "x"}, "scenes": {"kind": "desk"}}[kind]
+    edit(small_pack, {kind: [entry | rest, entry | rest]})
+    with pytest.raises(PackError, match=rf"{kind}\[1\]\.name: 'twice' is there twice"):
+        Pack(small_pack)
+
+
+def test_a_pack_is_opened_once_whatever_its_path_is_called(
+    small_pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_pack(small_pack)
+    assert open_pack(str(small_pack)) is first
+    monkeypatch.chdir(small_pack.parent)
+    assert open_pack("pack") is first
+    assert open_pack(PACK_DIR) is open_pack() is open_pack(None)
+
+
+def test_a_relative_path_is_not_mistaken_after_a_change_of_folder(
+    small_pack: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "elsewhere" / "pack"
+    shutil.copytree(small_pack, other)
+    monkeypatch.chdir(small_pack.parent)
+    first = open_pack("pack")
+    monkeypatch.chdir(other.parent)
+    assert open_pack("pack").folder != first.folder
+
+
+def test_a_pack_whose_manifest_was_written_anew_is_opened_anew(small_pack: Path) -> None:
+    first = open_pack(small_pack)
+    edit(small_pack, {"name": "written anew"})
+    assert open_pack(small_pack).manifest.name == "written anew"
+    assert first.manifest.name != "written anew"
+
+
+def test_a_pack_can_be_opened_with_a_manifest_that_is_not_written_yet(small_pack: Path) -> None:
+    manifest = Pack(small_pack).manifest
+    kept = msgspec.structs.replace(manifest, assets=manifest.assets[:1])
+    (small_pack / "manifest.json").unlink()
+    pack = Pack(small_pack, kept)
+    assert isinstance(pack.manifest, Manifest)
+    assert len(pack.mesh(kept.assets[0].name).faces) == kept.assets[0].triangles
+    assert len(pack.digest) == 64
 
 
 def test_a_pack_opens_from_a_path_as_text(small_pack: Path) -> None:

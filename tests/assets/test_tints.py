@@ -23,7 +23,7 @@ def test_an_untinted_thing_has_the_manifest_s_name() -> None:
 
 def test_a_tint_that_hardly_changes_anything_keeps_most_names() -> None:
     pack = open_pack()
-    known = [a for a in pack.manifest.assets if a.colour is not None]
+    known = [a for a in pack.manifest.assets if a.colour is not None][:15]
     kept = [colour_name(pack, a.name, (1.0, 0.99, 0.98)) == a.colour for a in known]
     assert sum(kept) >= 0.9 * len(kept)
 

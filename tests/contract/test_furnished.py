@@ -140,7 +140,7 @@ def test_resets_with_furniture_and_new_outlines_do_not_leak(
 
     def cut(spec: SceneSpec, k: int) -> SceneSpec:
         """The same with a table of another outline, as randomisation gives."""
-        ring = furnished.circle(RADIUS * (1 - 1e-4 * (k % 97)), 12 + k % 20)
+        ring = furnished.circle(RADIUS * (1 - 1e-4 * (k % 97)), 40 + k % 20)
         outline = tuple((float(x), float(y)) for x, y in ring)
         table = msgspec.structs.replace(spec.supports[0], outline=outline)
         return msgspec.structs.replace(spec, supports=(table, spec.supports[1]))

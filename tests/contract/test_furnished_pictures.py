@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 import shapely
-from furnished import BLOCKS, HEIGHT, KINDS, SHELF, room, start
+from furnished import BLOCKS, HEIGHT, KINDS, RADIUS, SHELF, room, start
 
 from refergym.assets import camera as pinhole
 from refergym.assets.footprints import support_polygon
@@ -124,6 +124,33 @@ def test_what_is_not_the_upper_face_is_no_free_place(renderer: Renderer, furnitu
     assert is_bare(view, whole)
     low = msgspec.structs.replace(whole, goal=tuple(shelf[len(shelf) // 2].tolist()))
     assert not is_bare(view, low)
+
+
+def test_a_mesh_beyond_its_slab_is_no_free_place(renderer: Renderer, furniture: Pack) -> None:
+    spec = room(furniture, "round table", **ABOVE)  # type: ignore[arg-type]
+    small = tuple((0.6 * x, 0.6 * y) for x, y in spec.supports[0].outline or ())
+    table = msgspec.structs.replace(spec.supports[0], outline=small)
+    spec = msgspec.structs.replace(spec, supports=(table, spec.supports[1]))
+    view = View(spec, start(spec), renderer.render(spec, start(spec)), furniture)
+    square = area_of(shapely.box(0.2, -0.45, 1.1, 0.45), view, np.array([0.65, 0.4]))
+    free = pixels_of(view, square)
+    points = view.points(free[:, 1], free[:, 0])
+    assert len(free) > 500
+    assert np.hypot(points[:, 0] - 0.65, points[:, 1]).max() < 0.6 * RADIUS + 1e-4
+    assert not is_bare(view, square)
+
+
+def test_furniture_does_not_shade_itself_in_stripes(
+    renderers: dict[str, Renderer], furniture: Pack
+) -> None:
+    spec = room(furniture, "table", *BLOCKS)
+    low = msgspec.structs.replace(spec.light, direction=(0.56, -0.75, 0.34))
+    lit = renderers["embree"].render(msgspec.structs.replace(spec, light=low), start(spec)).rgb
+    for renderer in renderers.values():
+        frame = renderer.render(msgspec.structs.replace(spec, light=low), start(spec))
+        face = (frame.ids == ID_SUPPORT) & _off_edges(frame)
+        darker = lit.astype(int).max(axis=-1) - frame.rgb.max(axis=-1) > 3
+        assert (darker & face).sum() < 0.05 * face.sum()
 
 
 def test_rays_meet_what_the_picture_shows(renderer: Renderer, furniture: Pack) -> None:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refergym.assets.camera import camera_from_fov
+from refergym.assets.camera import camera_from_fov, look_at, pose_matrix, unproject
 from refergym.assets.spec import Pose, SensorSpec
-from refergym.envs.sensor import observe
+from refergym.envs.sensor import believed_camera, observe
 from refergym.envs.types import Frame
 
 CAMERA = camera_from_fov(200, 150, 50, Pose(position=(0, 0, 0)))
@@ -134,3 +134,37 @@ def test_doubling_the_exposure_doubles_linear_light() -> None:
     rgb, _ = observe(flat(1.0, grey=100), SensorSpec(exposure=2.0), CAMERA, rng())
     light = ((100 / 255 + 0.055) / 1.055) ** 2.4
     assert rgb[0, 0, 0] == round(255 * (1.055 * (2 * light) ** (1 / 2.4) - 0.055))
+
+
+def test_a_white_balance_multiplies_linear_channels() -> None:
+    spec = SensorSpec(white_balance=(2.0, 1.0, 0.5), exposure=0.5)
+    rgb, _ = observe(flat(1.0, grey=188), spec, CAMERA, rng())
+    # sRGB 188 is half of full light; a quarter is 137, an eighth 99
+    assert_array_equal(np.unique(rgb.reshape(-1, 3), axis=0), [[188, 137, 99]])
+
+
+def test_a_robot_with_a_right_calibration_believes_the_camera() -> None:
+    assert believed_camera(CAMERA, SensorSpec(depth_noise="stereo")) is CAMERA
+
+
+def test_what_is_believed_of_the_intrinsics_is_a_ratio_and_a_shift() -> None:
+    spec = SensorSpec(believed_focal=1.1, believed_centre=(2.0, -3.0))
+    believed = believed_camera(CAMERA, spec)
+    assert (believed.fx, believed.fy) == (CAMERA.fx * 1.1, CAMERA.fy * 1.1)
+    assert (believed.cx, believed.cy) == (CAMERA.cx + 2, CAMERA.cy - 3)
+    assert believed.pose == CAMERA.pose
+
+
+def test_what_is_believed_of_the_pose_is_in_the_camera_s_frame() -> None:
+    down = look_at((0.5, 0.0, 1.0), (0.5, 0.0, 0.0))
+    camera = camera_from_fov(200, 150, 50, down)
+    straight = unproject(camera, [(100, 75)], [0.8])[0]
+    np.testing.assert_allclose(straight, (0.5, 0.0, 0.2), atol=1e-12)
+    shifted = believed_camera(camera, SensorSpec(believed_shift=(0.0, 0.0, 0.01)))
+    np.testing.assert_allclose(unproject(shifted, [(100, 75)], [0.8])[0], (0.5, 0, 0.19), atol=1e-9)
+    turned = believed_camera(camera, SensorSpec(believed_turn=(0.0, 0.1, 0.0)))
+    away = unproject(turned, [(100, 75)], [0.8])[0] - straight
+    # seen from a place that it turns about, the point moves along the picture's x axis
+    right = pose_matrix(down)[:3, 0]
+    assert away @ right == pytest.approx(0.8 * np.sin(0.1))
+    assert np.linalg.norm(away) == pytest.approx(2 * 0.8 * np.sin(0.05))

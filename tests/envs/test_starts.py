@@ -9,7 +9,7 @@ from refergym.envs.errors import TaskError
 from refergym.envs.registration import make_env
 from refergym.envs.starts import Start, load_start, make_start, rest_state, with_backend
 
-KINDS = ("point_at_object", "point_at_free_space", "pick", "pick_place")
+KINDS = ("point_at_object", "point_at_free_space", "point_at_waypoint", "pick", "pick_place")
 
 
 def make(kind, *overrides):

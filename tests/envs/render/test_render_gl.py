@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from refergym.assets.errors import PackError
 from refergym.assets.library import Pack
-from refergym.assets.spec import SceneSpec
+from refergym.assets.spec import SceneSpec, SupportSpec
 from refergym.envs.errors import RenderError
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.render.gl import ModernGLRenderer
@@ -123,6 +123,29 @@ def test_textures_of_supports_lie_the_same_way(
     a = EmbreeRenderer(solid_pack).render(spec, begin(spec))
     b = make_gl(solid_pack).render(spec, begin(spec))
     assert np.abs(a.rgb.astype(int) - b.rgb).mean() < 4
+
+
+def test_an_outline_that_is_the_rectangle_changes_no_picture(
+    make_gl: Make, solid_pack: Pack, simple: Compose, begin: Begin, quarters_table: SupportSpec
+) -> None:
+    """A slab with an outline is drawn as triangles, without one as a box."""
+    x, y, _ = quarters_table.size
+    ring = tuple((i * x / 2, j * y / 2) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+    fine = {"colour": (0.9, 0.8, 0.7), "texture_scale": 0.05}
+    slab = msgspec.structs.replace(quarters_table, outline=ring, **fine)
+    box = msgspec.structs.replace(slab, outline=None)
+    floor = simple().supports[1]
+    for renderer in (EmbreeRenderer(solid_pack), make_gl(solid_pack)):
+        frames = []
+        for table in (box, slab):
+            spec = simple(("cube", 0.5, 0.1, 0.0), supports=(table, floor), width=128)
+            frames.append(renderer.render(spec, begin(spec)))
+        a, b = frames
+        assert (a.ids == b.ids).mean() > 0.999
+        assert np.abs(a.depth - b.depth)[a.ids == b.ids].max() < 1e-4
+        top = off_silhouettes(a) & (a.ids == b.ids)
+        assert np.abs(a.rgb.astype(int) - b.rgb)[top].mean() < 1
+        assert (np.abs(a.rgb.astype(int) - b.rgb)[top].max(axis=-1) > 8).mean() < 0.01
 
 
 def test_errors_are_those_of_the_other_renderer(

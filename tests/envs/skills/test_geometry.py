@@ -10,9 +10,9 @@ from refergym.envs.geometry import heightmap, supports
 from refergym.envs.types import ID_FIXTURE, ID_ROBOT, ID_SUPPORT
 
 
-def test_a_ray_down_on_a_box_stops_at_its_top(caster, scene) -> None:
-    spec, state = scene(("FoodBox_002", 0.5, 0.1, 0.0, 0.4))
-    height = caster.pack["FoodBox_002"].size[2]
+def test_a_ray_down_on_a_box_stops_at_its_top(caster, scene, role) -> None:
+    spec, state = scene((role("box"), 0.5, 0.1, 0.0, 0.4))
+    height = caster.pack[role("box")].size[2]
     t, ids = caster.cast(spec, state, np.array([[0.5, 0.1, 1.0]]), np.array([[0, 0, -1.0]]))
     assert ids.tolist() == [0]
     assert t[0] == pytest.approx(1 - height, abs=2e-3)
@@ -40,20 +40,20 @@ def test_depth_at_a_pixel_is_along_the_optical_axis(caster, scene) -> None:
 
 
 @pytest.mark.parametrize("yaw", [0.0, 0.3, 2.0])
-def test_a_height_map_shows_a_thing_where_it_is(caster, scene, yaw) -> None:
-    spec, state = scene(("FoodBox_001", 0.5, 0.1, 0.0, yaw))
+def test_a_height_map_shows_a_thing_where_it_is(caster, scene, role, yaw) -> None:
+    spec, state = scene((role("box"), 0.5, 0.1, 0.0, yaw))
     view = heightmap.overhead(caster, spec, state, np.array([0.3, -0.1]), np.array([0.7, 0.3]))
     cells = np.argwhere(view.ids == 0)
     np.testing.assert_allclose(view.centres(cells).mean(axis=0), [0.5, 0.1], atol=0.003)
-    info = caster.pack["FoodBox_001"]
+    info = caster.pack[role("box")]
     area = len(cells) * heightmap.RESOLUTION**2
     assert area == pytest.approx(info.size[0] * info.size[1], rel=0.06)
     assert view.heights.max() == pytest.approx(info.size[2], abs=2e-3)
     assert (view.heights[view.ids == ID_SUPPORT] == 0.0).all()
 
 
-def test_a_height_map_equals_single_rays(caster, scene) -> None:
-    spec, state = scene(("Cup_001", 0.5, 0.1, 0.0, 0.7), ("Bowl_001", 0.6, -0.1, 0.0, 0.0))
+def test_a_height_map_equals_single_rays(caster, scene, role) -> None:
+    spec, state = scene((role("cup"), 0.5, 0.1, 0.0, 0.7), (role("bowl"), 0.6, -0.2, 0.0, 0.0))
     view = heightmap.overhead(
         caster, spec, state, np.array([0.4, 0.0]), np.array([0.6, 0.2]), align=np.array([0.5, 0.1])
     )
@@ -64,8 +64,8 @@ def test_a_height_map_equals_single_rays(caster, scene) -> None:
     np.testing.assert_allclose(view.heights[tuple(cells.T)], 1 - t, atol=1e-4)
 
 
-def test_rises_above_looks_along_the_turned_rectangle(caster, scene) -> None:
-    spec, state = scene(("FoodBox_002", 0.5, 0.0, 0.0, 0.0))
+def test_rises_above_looks_along_the_turned_rectangle(caster, scene, role) -> None:
+    spec, state = scene((role("box"), 0.5, 0.0, 0.0, 0.0))
     view = heightmap.overhead(caster, spec, state, np.array([0.3, -0.2]), np.array([0.7, 0.2]))
     along, across = np.linspace(0, 0.18, 20), np.linspace(-0.01, 0.01, 5)
     towards, away = np.array([1.0, 0.0]), np.array([-1.0, 0.0])
@@ -75,24 +75,26 @@ def test_rises_above_looks_along_the_turned_rectangle(caster, scene) -> None:
     assert not view.rises_above(xy, away, along[:5], across, 0.05)
 
 
-def test_what_stands_in_a_bowl_rests_on_it_and_what_stands_beside_does_not(caster, scene) -> None:
-    bowl, alone = scene(("Bowl_000", 0.5, 0.0, 0.0, 0.0))
+def test_what_stands_in_a_bowl_rests_on_it_and_what_stands_beside_does_not(
+    caster, scene, role
+) -> None:
+    bowl, alone = scene((role("bowl"), 0.5, 0.0, 0.0, 0.0))
     t, _ = caster.cast(bowl, alone, np.array([[0.5, 0.0, 1.0]]), np.array([[0, 0, -1.0]]))
     spec, state = scene(
-        ("Bowl_000", 0.5, 0.0, 0.0, 0.0),
-        ("Apple_001", 0.5, 0.0, 1 - t[0] + 0.002, 0.0),
-        ("Apple_002", 0.7, 0.2, 0.0, 0.0),
+        (role("bowl"), 0.5, 0.0, 0.0, 0.0),
+        (role("ball"), 0.5, 0.0, 1 - t[0] + 0.002, 0.0),
+        (role("ball"), 0.7, 0.2, 0.0, 0.0),
     )
     assert supports.resting_on(caster, spec, state, 0) == [1]
     assert supports.resting_on(caster, spec, state, 1) == []
 
 
-def test_towers_are_followed_to_their_top(caster, scene) -> None:
-    book = caster.pack["Book_000"].size[2]
+def test_towers_are_followed_to_their_top(caster, scene, role) -> None:
+    book = caster.pack[role("book")].size[2]
     spec, state = scene(
-        ("Book_000", 0.5, 0.0, 0.0, 0.0),
-        ("Book_000", 0.5, 0.0, book, 0.1),
-        ("Apple_001", 0.5, 0.0, 2 * book, 0.0),
+        (role("book"), 0.5, 0.0, 0.0, 0.0),
+        (role("book"), 0.5, 0.0, book, 0.1),
+        (role("ball"), 0.5, 0.0, 2 * book, 0.0),
     )
     assert sorted(supports.resting_on(caster, spec, state, 0)) == [1, 2]
 
@@ -121,7 +123,11 @@ def test_a_height_map_shows_a_slab_of_any_outline_where_it_is(caster, scene, out
     spec, state = scene()
     spec = tables(spec, outline, yaw)
     top = support_polygon(spec.supports[0])
-    for low, high in (((-0.3, -0.9), (1.5, 1.1)), ((0.5, 0.0), (0.7, 0.2)), ((0.2, 0.2), (0.6, 1))):
+    windows = (
+        ((0.0, -0.5), (0.4, -0.2)), ((0.5, 0.0), (0.7, 0.2)), ((0.8, 0.2), (1.1, 0.6)),
+        ((0.4, 0.6), (0.8, 0.9)), ((-0.5, 0.0), (0.4, 0.02)),
+    )  # fmt: skip
+    for low, high in windows:
         view = heightmap.overhead(caster, spec, state, np.array(low), np.array(high))
         cells = np.argwhere(np.ones(view.ids.shape, bool))
         points = shapely.points(view.centres(cells))
@@ -146,8 +152,8 @@ def test_rays_meet_a_slab_where_its_planes_say(caster, scene, outline) -> None:
     assert len(met) > 500
     assert (met[:, 2] <= 1e-9).all()
     assert (met[:, 2] >= -0.04 - 1e-9).all()
-    assert shapely.dwithin(top, points, 1e-9).all()
-    on_side = shapely.distance(top.exterior, points) < 1e-9
+    assert shapely.dwithin(top, points, 1e-7).all()
+    on_side = shapely.distance(top.exterior, points) < 1e-7
     flat = (np.abs(met[:, 2]) < 1e-9) | (np.abs(met[:, 2] + 0.04) < 1e-9)
     assert (on_side | flat).all()
     assert on_side.sum() > 50
