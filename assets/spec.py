@@ -68,7 +68,7 @@ class SupportSpec(Record, frozen=True, kw_only=True):
     texture_scale: Positive = 0.5
     """m covered by one repetition of the texture"""
     colour: tuple[Unit, Unit, Unit] = (0.7, 0.7, 0.7)
-    """[3] sRGB in [0, 1]; multiplies the texture where there is one"""
+    """[3] sRGB in [0, 1]; multiplies the texture where there is one; furniture has its own"""
     friction: NonNegative = 0.8
 
     @property
@@ -178,7 +178,7 @@ class SceneSpec(Record, frozen=True, kw_only=True):
     pack: str
     """digest of the asset pack's manifest"""
     supports: tuple[SupportSpec, ...]
-    """the first is the one that tasks play on"""
+    """the first is the one that tasks play on, the second the floor"""
     objects: tuple[ObjectSpec, ...]
     fixtures: tuple[FixtureSpec, ...] = ()
     """walls and windows"""

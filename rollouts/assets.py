@@ -75,7 +75,13 @@ def check(argv: Sequence[str]) -> int:
     composed = config.compose("assets_check", args.overrides, args.config_dir)
     settings = records.convert(composed.config, CheckSettings, error=ConfigError)
     console = Console(stderr=True)
-    bar = partial(track, description="checking", console=console, transient=True)
+    bar = partial(
+        track,
+        description="checking",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
     report = check_pack(Path(args.subject), bar)
     _say(*(f"fault: {f}" for f in report.faults), *(f"warning: {f}" for f in report.warnings))
     _say(*summary_lines(report))

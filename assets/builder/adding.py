@@ -88,6 +88,7 @@ def add(path: Path, pack: Path, wanted: Addition) -> AssetInfo:
         )
     if recipe.wall is None:
         _check_closed(path, raw)
+    _log.info("%s: %d triangles; cutting it into convex parts takes a while", path, len(raw.faces))
     try:
         body = finish.finished(raw, recipe, name)
     except AssetError as e:

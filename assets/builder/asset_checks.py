@@ -28,10 +28,14 @@ INSIDE = 0.05
 """m that the convex parts of furniture, a slab and its legs, may be short of the mesh"""
 FLAT = 2e-5
 """m that a convex part's corner may stand out of its faces"""
+UNIT = 0.01
+"""off unit length"""
+BACKS = 0.05
+"""share of the surface on which normals may point into the back"""
 DARKEST = 14.0
 """mean CIE L* below which a texture counts as a failed bake"""
-BLACK = 0.08
-"""share of the surface that may be pure black: holes in a bake, metal without a diffuse colour"""
+BLACK = 0.25
+"""share of the surface that may be pure black: a lamp's foot, letters; more is a failed bake"""
 MAGENTA = 0.01
 """share that may be pure magenta, the colour of a missing picture"""
 NEAR_BORDER = 0.02
@@ -102,7 +106,7 @@ def asset_faults(info: AssetInfo, mesh: VisualMesh, parts: Sequence[Part]) -> It
 
 def _normals(mesh: VisualMesh) -> Iterator[str]:
     length = np.linalg.norm(mesh.normals, axis=1)
-    off = int((np.abs(length - 1) > 0.01).sum())
+    off = int((np.abs(length - 1) > UNIT).sum())
     if off:
         yield f"normals: {off} of {len(length)} are not of unit length"
     t = mesh.vertices[mesh.faces]
@@ -110,7 +114,7 @@ def _normals(mesh: VisualMesh) -> Iterator[str]:
     area = np.linalg.norm(face, axis=1)
     against = np.einsum("fd,fkd->fk", face, mesh.normals[mesh.faces]).sum(1) < 0
     share = float(area[against].sum() / max(float(area.sum()), 1e-12))
-    if share > 0.05:
+    if share > BACKS:
         yield f"normals: on {share:.0%} of the surface they point into the triangles' backs"
 
 
@@ -203,7 +207,7 @@ def _colour(info: AssetInfo, mesh: VisualMesh) -> Iterator[str]:
     near = max(abs(s - colours.LEAST_SHARE) for s in (share, info.colour_share)) <= NEAR_BORDER
     if name != info.colour and not (near and None in (name, info.colour)):
         yield f"colour: the manifest says {info.colour}, the texture shows {name} ({share:.0%})"
-    elif abs(share - info.colour_share) > SHARE:
+    elif info.use == "item" and abs(share - info.colour_share) > SHARE:  # furniture is in JPEG
         yield (
             f"colour_share: the manifest says {info.colour_share:.0%}, the texture shows"
             f" {share:.0%}"

@@ -80,11 +80,43 @@ def convex_parts(
     # Both sides of a sheet are drawn to one: such a part stays as it is, with some body.
     drawn = [d if hulls.has_body(d := surface.drawn(p, near)) else p for p in raw]
     low, high = corners.min(0), corners.max(0)
-    parts = [_reduced(p) for p in _stretched(drawn, low, high) if hulls.has_body(p)]
+    parts = [sparse_hull(p) for p in _stretched(drawn, low, high) if hulls.has_body(p)]
     if not parts:
         raise AssetError("mesh: CoACD found no convex part with a body; is its surface closed?")
     parts = [_thickened(p, low, high) for p in _stretched(parts, low, high)]
     return sorted(parts, key=lambda p: -float(trimesh.convex.convex_hull(p).volume))
+
+
+def sparse_hull(points: Points) -> Points:
+    """Keep the corners of a hull that stand out most, one after the other, and its foot's.
+
+    Args:
+        points: [K, 3] m.
+
+    Returns:
+        [at most MOST_CORNERS, 3] m, a subset of `points` with the same bounds.
+    """
+    corners = np.asarray(trimesh.convex.convex_hull(points).vertices, np.float64)
+    if len(corners) <= MOST_CORNERS:
+        return corners
+    foot = np.flatnonzero(corners[:, 2] < corners[:, 2].min() + hulls.SLAB)
+    angle = np.arange(FOOT) * (2 * np.pi / FOOT)
+    round_it = corners[foot, :2] @ np.stack([np.cos(angle), np.sin(angle)])
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    kept = {*foot[round_it.argmax(0)].tolist(), *(corners @ axes.T).argmax(0).tolist()}
+    while len(kept) < MOST_CORNERS:
+        try:
+            equations = ConvexHull(corners[sorted(kept)]).equations
+        except QhullError:  # all in one plane so far: take what is furthest from it
+            middle = corners[sorted(kept)].mean(0)
+            normal = np.linalg.svd(corners[sorted(kept)] - middle)[2][2]
+            equations = np.array([[*normal, -normal @ middle], [*-normal, normal @ middle]])
+        beyond = (corners @ equations[:, :3].T + equations[:, 3]).max(1)
+        beyond[sorted(kept)] = 0.0
+        if beyond.max() < FINE:
+            break
+        kept.add(int(beyond.argmax()))
+    return corners[sorted(kept)]
 
 
 def _decomposed(
@@ -129,31 +161,6 @@ class _Surface:
         best = distance.argmin(1)
         rows = np.arange(len(points))
         return np.where((distance[rows, best] < near)[:, None], on[rows, best], points)
-
-
-def _reduced(points: Points) -> Points:
-    """Keep the corners of a hull that stand out most, one after the other, [<= MOST_CORNERS, 3]."""
-    corners = np.asarray(trimesh.convex.convex_hull(points).vertices, np.float64)
-    if len(corners) <= MOST_CORNERS:
-        return corners
-    foot = np.flatnonzero(corners[:, 2] < corners[:, 2].min() + hulls.SLAB)
-    angle = np.arange(FOOT) * (2 * np.pi / FOOT)
-    round_it = corners[foot, :2] @ np.stack([np.cos(angle), np.sin(angle)])
-    axes = np.concatenate([np.eye(3), -np.eye(3)])
-    kept = {*foot[round_it.argmax(0)].tolist(), *(corners @ axes.T).argmax(0).tolist()}
-    while len(kept) < MOST_CORNERS:
-        try:
-            equations = ConvexHull(corners[sorted(kept)]).equations
-        except QhullError:  # all in one plane so far: take what is furthest from it
-            middle = corners[sorted(kept)].mean(0)
-            normal = np.linalg.svd(corners[sorted(kept)] - middle)[2][2]
-            equations = np.array([[*normal, -normal @ middle], [*-normal, normal @ middle]])
-        beyond = (corners @ equations[:, :3].T + equations[:, 3]).max(1)
-        beyond[sorted(kept)] = 0.0
-        if beyond.max() < FINE:
-            break
-        kept.add(int(beyond.argmax()))
-    return corners[sorted(kept)]
 
 
 def _stretched(parts: list[Points], low: Points, high: Points) -> list[Points]:

@@ -39,7 +39,7 @@ SEAM = 0.0005
 MOST_LEGS = 12
 LEG_THRESHOLD = 0.15
 """concavity that CoACD leaves in legs"""
-LEG_GRID = 100
+LEG_GRID = 80
 """CoACD's voxels along the longest side: furniture is large and its legs are thin"""
 SOLID_SHARE = 0.8
 """of its hull's volume from which a piece counts as convex"""
@@ -87,7 +87,7 @@ def legs(vertices: Points, faces: Faces, top: Top) -> list[Points]:
     if not pieces:
         return []
     if len(pieces) <= MOST_LEGS and all(_is_convex(points, f) for f in pieces):
-        parts = [hulls.reduced_hull(points[np.unique(f)], 18, 4) for f in pieces]
+        parts = [coacd_parts.sparse_hull(points[np.unique(f)]) for f in pieces]
     else:
         parts = coacd_parts.convex_parts(
             points,

@@ -91,8 +91,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "bowl": Recipe(
             factory="tableware.bowl.BowlFactory",
             longest=(0.10, 0.16),
-            seeds=(0, 1, 3, 4, 5),
-            unseen=(3,),
+            seeds=(0, 1, 4, 5),
+            unseen=(1,),
             paints=((4, 'blue'), (0, 'red'), (5, 'yellow')),
             category=Category(
                 noun="bowl", plural="bowls", mass=(0.1, 1.3), wall=0.003, density=1500,
@@ -254,9 +254,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "apple": Recipe(
             factory="fruits.apple.FruitFactoryApple",
             longest=(0.07, 0.09),
-            seeds=(0, 1, 2, 3),
+            seeds=(0, 1, 2),
             unseen=(1,),
-            paints=((0, 'yellow'), (2, 'green'), (3, 'red')),
+            paints=((0, 'yellow'), (2, 'green'), (2, 'red')),
             category=Category(
                 noun="apple", plural="apples", mass=(0.06, 0.30), density=750, friction=0.6,
                 settles=True, split=True, directions=("stem",),
@@ -377,7 +377,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             unseen=(2,),
             paints=((1, 'orange'),),
             category=Category(
-                noun="cushion", plural="cushions", mass=(0.02, 0.5), density=60, friction=0.9,
+                noun="cushion", plural="cushions", mass=(0.02, 0.5), density=70, friction=0.9,
                 settles=True, is_one_hull=True,
             ),
         ),
@@ -407,7 +407,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             factory="mollusk.generate.AugerFactory",
             longest=(0.09, 0.12),
             wrap=True,
-            seeds=(0, 1, 2, 3, 4),
+            seeds=(0, 2, 3, 4),
             unseen=(2,),
             category=Category(
                 noun="seashell", plural="seashells", mass=(0.008, 0.4), density=900, friction=0.6,

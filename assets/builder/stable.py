@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 import trimesh
 from numpy.typing import NDArray
 
@@ -24,12 +25,12 @@ Indices = NDArray[np.int64]
 MOST = 6
 LEAST_SHARE = 0.02
 """rarer poses are left out"""
-ROLLS = 0.03
+ROLLS = 0.04
 """of the height of the centre of mass: a rise that does not stop a thing from rolling on"""
 ROLLS_TO = 0.77
 """cosine of the largest angle between two faces that such a rise separates; over more, it topples"""
-LEVEL = 0.9998
-"""cosine of the largest tilt of a face that still counts as the foot on which the asset stands"""
+LEVEL = 0.9994
+"""cosine of the largest tilt of the foot of a thing that stands as it was modelled"""
 
 
 def stable_poses(parts: Sequence[Points], com: Points) -> tuple[StablePose, ...]:
@@ -47,9 +48,10 @@ def stable_poses(parts: Sequence[Points], com: Points) -> tuple[StablePose, ...]
     Raises:
         ValueError: if the centre of mass is not inside the convex hull.
     """
-    hull = _Hull.of(np.concatenate(list(parts)), com)
+    points = np.concatenate(list(parts))
+    hull = _Hull.of(points, com)
     rest = _rest(hull)
-    upright = _upright(hull, rest, parts, com)
+    upright = _upright(hull, rest, points, com)
     basin = _merged(hull, rest, upright)
     share = {k: float(hull.share[basin == k].sum()) for k in np.unique(basin).tolist()}
     order = sorted(share, key=lambda k: (-round(share[k], 6), k != upright, k))
@@ -138,13 +140,18 @@ def _rest(hull: _Hull) -> Indices:
     return rest
 
 
-def _upright(hull: _Hull, rest: Indices, parts: Sequence[Points], com: Points) -> int | None:
+def _upright(hull: _Hull, rest: Indices, points: Points, com: Points) -> int | None:
     """Face on which the asset stands as it was modelled, if it does."""
-    if not np.array_equal(resting.resting_rotation(parts, com), np.eye(3)):
+    down = np.maximum(-hull.normals[:, 2], 1e-9)
+    face = int(rest[(hull.heights / down).argmin()])
+    normal = hull.normals[face]
+    if -normal[2] < LEVEL:
         return None
-    down = np.flatnonzero(-hull.normals[:, 2] > LEVEL)
-    stands = down[rest[down] == down]
-    return int(stands[0]) if len(stands) else None
+    foot = points[hull.heights[face] - (points - com) @ normal < resting.COPLANAR]
+    outline = shapely.MultiPoint(foot[:, :2]).convex_hull
+    plumb = shapely.Point((com + hull.heights[face] * normal)[:2])
+    is_in = outline.area > 0 and outline.contains(plumb)
+    return face if is_in and outline.exterior.distance(plumb) >= resting.LEAST_MARGIN else None
 
 
 def _merged(hull: _Hull, rest: Indices, upright: int | None) -> Indices:

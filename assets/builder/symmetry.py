@@ -18,7 +18,10 @@ TOLERANCE = 0.02
 """of the radius: distance between surfaces that still counts as none"""
 OUTLIERS = 0.01
 """share of the surface that may lie further off (a seam, a spout's lip, decimation)"""
-SAMPLES = 5000
+SAMPLES = 4000
+"""points that are turned"""
+DENSE = 30000
+"""points that stand for the surface"""
 NEAR = 8
 """nearest samples whose triangles are tried for a point"""
 ODD_TURNS = (0.1618, 0.4171, 0.7853, 1.1314, 1.7725, 2.6131)
@@ -61,12 +64,13 @@ class _Surface:
         if not area.sum() > 0:
             raise ValueError("mesh: expected triangles with an area, got none")
         rng = seeding.generator(0, "symmetry")
-        at = (np.arange(SAMPLES) + rng.random(SAMPLES)) / SAMPLES * area.sum()
+        at = (np.arange(DENSE) + rng.random(DENSE)) / DENSE * area.sum()
         self.owner = np.minimum(np.searchsorted(np.cumsum(area), at), len(area) - 1)
-        u = rng.random((SAMPLES, 2))
+        u = rng.random((DENSE, 2))
         u = np.where(u.sum(1, keepdims=True) > 1, 1 - u, u)
-        self.points = self.triangles[self.owner, 0] + np.einsum("nk,nkd->nd", u, edges[self.owner])
-        self.tree = cKDTree(self.points)
+        dense = self.triangles[self.owner, 0] + np.einsum("nk,nkd->nd", u, edges[self.owner])
+        self.tree = cKDTree(dense)
+        self.points = dense[:: DENSE // SAMPLES][:SAMPLES]
 
     def is_kept(self, angle: float, least: float) -> bool:
         """Tell whether the surface, turned by `angle` rad, lies within `least` m of itself."""

@@ -33,8 +33,8 @@ COVERS = 0.9
 linings) without weight"""
 BATCH = 1 << 15
 """triangles times points at a time"""
-LEAST_SHARE = 0.004
-"""of the convex hull; less is a sheet, not a solid"""
+LEAST_SHARE = (1e-4, 0.004)
+"""of the convex hull, of closed and of open meshes; less is a sheet, not a solid"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def solid(vertices: Points, faces: Faces) -> Solid:
         found = _counted(vertices, np.concatenate(shells))
     else:
         raise ValueError("mesh: it has no triangles, so no volume")
-    if not found.volume > LEAST_SHARE * whole or whole <= 0:
+    if not found.volume > LEAST_SHARE[not closed] * whole or whole <= 0:
         raise ValueError(
             f"mesh: it encloses {found.volume:.3g} m3, no volume to speak of (an open sheet?); "
             "give the thickness of its wall instead"
@@ -195,14 +195,18 @@ def _columns(triangles: Points, axis: int) -> tuple[Points, Points, Points]:
     low = triangles.min((0, 1))
     span = np.ptp(triangles.reshape(-1, 3), axis=0)
     cell = np.maximum(span / COLUMNS, 1e-9)
-    # Odd offsets keep columns off the corners of things that are modelled to round numbers.
-    grid = [low[k] + (np.arange(COLUMNS) + o) * cell[k] for k, o in ((a, 0.5087), (b, 0.4871))]
-    flat = triangles[:, :, [a, b]]
+    # In units of cells, each column shifted within its own: an even grid would miss thin walls
+    # along an axis, or meet them too often. Source of the steps: Roberts' R2 sequence.
+    n = np.arange(COLUMNS)
+    grid = np.empty((COLUMNS, COLUMNS, 2))
+    grid[..., 0] = n[:, None] + (0.5 + 0.7548776662 * n) % 1
+    grid[..., 1] = n + (0.5 + 0.5698402910 * n[:, None]) % 1
+    flat = (triangles[:, :, [a, b]] - low[[a, b]]) / cell[[a, b]]
     double = _cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
     hits = [
         _crossings(t, f, d, grid, axis)
         for t, f, d in zip(triangles, flat, double, strict=True)
-        if abs(d) > 1e-14
+        if abs(d) > 1e-9
     ]
     column, at, sign = (np.concatenate([h[k] for h in hits]) for k in range(3))
     order = np.lexsort((at, column))
@@ -212,29 +216,26 @@ def _columns(triangles: Points, axis: int) -> tuple[Points, Points, Points]:
     length = at[inside + 1] - at[inside]
     centres = np.empty((len(inside), 3))
     centres[:, axis] = (at[inside] + at[inside + 1]) / 2
-    centres[:, a] = grid[0][column[inside] // COLUMNS]
-    centres[:, b] = grid[1][column[inside] % COLUMNS]
+    centres[:, [a, b]] = low[[a, b]] + grid.reshape(-1, 2)[column[inside]] * cell[[a, b]]
     sizes = np.tile(cell, (len(inside), 1))
     sizes[:, axis] = length
     return centres, length * cell[a] * cell[b], sizes
 
 
 def _crossings(
-    triangle: Points, flat: Points, double: float, grid: list[Points], axis: int
+    triangle: Points, flat: Points, double: float, grid: Points, axis: int
 ) -> tuple[Points, Points, Points]:
     """Number, height and sense (+1 in, -1 out) of each column's crossing of one triangle."""
-    low, high = flat.min(0), flat.max(0)
-    i, j = (
-        np.arange(np.searchsorted(g, low[k]), np.searchsorted(g, high[k]))
-        for k, g in enumerate(grid)
-    )
-    p = np.stack(np.meshgrid(grid[0][i], grid[1][j], indexing="ij"), axis=-1).reshape(-1, 2)
+    low = np.clip(np.floor(flat.min(0)).astype(int), 0, COLUMNS)
+    high = np.clip(np.floor(flat.max(0)).astype(int) + 1, 0, COLUMNS)
+    p = grid[low[0] : high[0], low[1] : high[1]]
     v = _cross(flat[2] - flat[1], p - flat[1]) / double
     w = _cross(flat[0] - flat[2], p - flat[2]) / double
-    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
-    number = (i[:, None] * COLUMNS + j).reshape(-1)[inside]
-    share = np.stack([v, w, 1 - v - w], axis=1)[inside]
-    return number, share @ triangle[:, axis], np.full(len(number), -np.sign(double))
+    i, j = np.nonzero((v >= 0) & (w >= 0) & (v + w <= 1))
+    v, w = v[i, j], w[i, j]
+    at = np.stack([v, w, 1 - v - w], axis=1) @ triangle[:, axis]
+    number = (i + low[0]) * COLUMNS + j + low[1]
+    return number, at, np.full(len(number), -np.sign(double))
 
 
 def _cross(a: Points, b: Points) -> Points:

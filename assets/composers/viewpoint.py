@@ -1,4 +1,4 @@
-"""Where the viewer stands: the nearest camera that shows every object whole and none hidden.
+"""Where the viewer stands: the nearest camera that shows every object whole.
 
 For a fixed direction of view the eyes that keep a set of points inside the picture form a pyramid;
 its tip, in closed form, is the nearest of them.

@@ -133,10 +133,8 @@ def _in_place(goal: PutGoal, layout: Layout, thing: Thing, area: Area, distance:
         anchor = layout.thing(layout.scene.index(goal.anchors[0]))
         if not anchor.footprint.covers(centre):
             return False
-        floor = 0.0
-        if goal.relation == "into" and anchor.info.cavity is not None:
-            floor = max(0.0, anchor.info.cavity.floor * anchor.scale - 0.005)
-        return anchor.bottom + floor - 0.005 < thing.bottom < anchor.top + RESTS
+        # A cavity's recorded floor is that of its widest cylinder; narrow things go deeper.
+        return anchor.bottom - 0.005 < thing.bottom < anchor.top + RESTS
     if abs(thing.bottom - layout.scene.supports[0].top) > RESTS:
         return False
     return distance <= goal.tolerance or bool(shapely.Polygon(area.ring).covers(centre))

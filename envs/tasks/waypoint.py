@@ -60,7 +60,7 @@ class PointAtWaypoint(OnePoint):
         self.beside = beside
         self.pixels = pixels
         self.furniture_pixels = furniture_pixels
-        self.wants = Wants()
+        self.wants = Wants(floor=True)
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import numpy as np
 import pytest
 import trimesh
 
-from refergym.assets.builder import curation, measure
+from refergym.assets.builder import building, measure
+from refergym.assets.builder.recipes import RECIPES
 from refergym.assets.errors import PackError
 from refergym.assets.library import PACK_DIR, Manifest, Pack, open_pack
 from refergym.assets.meshes import load_parts
+from refergym.assets.solved import load_solved
 
 PACK = open_pack()
-NAMES = tuple(a.name for a in PACK.manifest.assets)
-SAMPLE = ("Cup_000_red", "Apple_000")
+ITEMS = tuple(a for a in PACK.manifest.assets if a.use == "item")
+NAMES = tuple(a.name for a in ITEMS)
+SAMPLE = ("mug_004_red", "apple_000")
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_another_version_with_other_fields_says_what_to_do_in_one_line(small_pac
 
 def test_two_assets_of_one_name_are_refused(small_pack: Path) -> None:
     edit(small_pack, {"name": SAMPLE[1]}, asset=1)
-    with pytest.raises(PackError, match=r"assets\[1\]\.name: 'Apple_000' is there twice"):
+    with pytest.raises(PackError, match=r"assets\[1\]\.name: 'apple_000' is there twice"):
         Pack(small_pack)
 
 
@@ -110,35 +114,35 @@ def test_a_missing_texture_names_those_there_are(small_pack: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".glb", "_parts.obj"])
 def test_a_damaged_file_is_named_and_nothing_is_half_loaded(small_pack: Path, suffix: str) -> None:
-    path = small_pack / "Apple_000" / f"Apple_000{suffix}"
+    path = small_pack / "apple_000" / f"apple_000{suffix}"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     pack = Pack(small_pack)
     load = pack.mesh if suffix == ".glb" else pack.hulls
-    with pytest.raises(PackError, match=rf"Apple_000{suffix}: sha256 differs"):
-        load("Apple_000")
+    with pytest.raises(PackError, match=rf"apple_000{suffix}: sha256 differs"):
+        load("apple_000")
     path.write_bytes(whole)
-    assert len(load("Apple_000").faces if suffix == ".glb" else load("Apple_000")) > 0  # type: ignore[union-attr]
+    assert len(load("apple_000").faces if suffix == ".glb" else load("apple_000")) > 0  # type: ignore[union-attr]
 
 
 def test_a_truncated_glb_with_a_matching_sum_is_still_named(small_pack: Path) -> None:
-    path = small_pack / "Apple_000" / "Apple_000.glb"
+    path = small_pack / "apple_000" / "apple_000.glb"
     data = path.read_bytes()[:3000]
     path.write_bytes(data)
     edit(small_pack, {"visual_sha256": hashlib.sha256(data).hexdigest()}, asset=0)
-    with pytest.raises(PackError, match=r"Apple_000\.glb: not a readable GLB"):
-        Pack(small_pack).mesh("Apple_000")
+    with pytest.raises(PackError, match=r"apple_000\.glb: not a readable GLB"):
+        Pack(small_pack).mesh("apple_000")
 
 
 def test_a_deleted_file_is_named(small_pack: Path) -> None:
-    (small_pack / "Apple_000" / "Apple_000.glb").unlink()
-    with pytest.raises(PackError, match=r"Apple_000\.glb: cannot read the file"):
-        Pack(small_pack).mesh("Apple_000")
+    (small_pack / "apple_000" / "apple_000.glb").unlink()
+    with pytest.raises(PackError, match=r"apple_000\.glb: cannot read the file"):
+        Pack(small_pack).mesh("apple_000")
 
 
 def test_arrays_that_are_handed_out_cannot_be_changed() -> None:
-    mesh = PACK.mesh("Apple_000")
-    for array in (mesh.vertices, mesh.uv, mesh.texture, PACK.hulls("Apple_000")[0]):
+    mesh = PACK.mesh("apple_000")
+    for array in (mesh.vertices, mesh.uv, mesh.texture, PACK.hulls("apple_000")[0]):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -156,6 +160,7 @@ def test_every_file_of_the_pack_has_its_sum_and_no_other_file_lies_about() -> No
         data = (PACK_DIR / texture.file).read_bytes()
         assert hashlib.sha256(data).hexdigest() == texture.sha256, texture.file
         known.add(texture.file)
+    known |= {scene.file for scene in PACK.manifest.scenes}
     there = {p.relative_to(PACK_DIR).as_posix() for p in PACK_DIR.rglob("*") if p.is_file()}
     assert there == known
 
@@ -176,7 +181,7 @@ def test_an_asset_stands_on_the_table_where_its_picture_does(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_asset_weighs_what_such_a_thing_weighs(name: str) -> None:
     info = PACK[name]
-    by_noun = {c.noun: c for c in curation.CATEGORIES.values()}
+    by_noun = {r.category.noun: r.category for r in RECIPES.values()}
     least, most = by_noun[info.category].mass
     assert least <= info.mass <= most
     xx, yy, zz, xy, xz, yz = info.inertia
@@ -199,10 +204,10 @@ def test_an_asset_is_light_enough_to_see_and_small_enough_to_draw(name: str) -> 
         mesh.faces.astype(np.int64),
         mesh.texture,
     )
-    assert measure.lightness(rgb, area) >= curation.FIRST_PACK.darkest
+    assert measure.lightness(rgb, area) >= building.DARKEST
     assert len(mesh.faces) == info.triangles <= 2000
     assert max(mesh.texture.shape[:2]) <= 256
-    assert max(info.size[:2]) <= 0.30
+    assert max(info.size[:2]) <= building.WIDEST
     assert np.abs(np.linalg.norm(mesh.normals, axis=1) - 1).max() < 1e-3
 
 
@@ -241,18 +246,51 @@ def test_a_ball_falls_to_the_floor_of_a_cavity(name: str) -> None:
 
 
 def test_the_pack_offers_what_the_tasks_need() -> None:
-    categories = {a.category for a in PACK.manifest.assets}
-    needed = {
-        "plate", "bowl", "cup", "bottle", "can", "food box", "book", "apple", "fork", "spoon",
-        "knife", "jar", "vase", "wine glass", "pan", "pot", "towel", "basket",
-    }  # fmt: skip
-    assert needed <= categories
-    colours = {a.colour for a in PACK.manifest.assets}
-    assert {"red", "yellow", "green", "blue", "white", "grey", "purple", "pink"} <= colours
-    assert any(a.cavity for a in PACK.manifest.assets if a.category == "bowl")
-    assert all(a.flat_top for a in PACK.manifest.assets if a.category == "plate")
+    shapes: dict[str, set[str]] = {}
+    for a in ITEMS:
+        shapes.setdefault(a.category, set()).add(a.shape)
+    assert len(ITEMS) >= 100
+    assert len(shapes) >= 26
+    assert sum(len(s) >= 3 for s in shapes.values()) > len(shapes) / 2
+    colours = [a.colour for a in ITEMS]
+    spread = {c for c in colours if c is not None and colours.count(c) >= 2}
+    assert len(spread) >= 8
+    assert any(a.cavity for a in ITEMS if a.category == "bowl")
+    assert all(a.flat_top for a in ITEMS if a.category == "plate")
     assert len(PACK.textures("table")) >= 8
     assert len(PACK.textures("floor")) >= 4
+    assert len(PACK.textures("wall")) >= 4
+
+
+def test_half_of_the_kinds_can_be_grasped_at_their_own_size() -> None:
+    kinds = {a.category for a in ITEMS}
+    graspable = {a.category for a in ITEMS if a.grasp_rate(1.0) >= 0.8}
+    assert all(a.grasps for a in ITEMS)
+    assert len(graspable) >= len(kinds) / 2
+
+
+def test_splits_go_by_shape_and_by_kind() -> None:
+    by_shape: dict[str, set[str]] = {}
+    by_kind: dict[str, set[str]] = {}
+    for a in ITEMS:
+        by_shape.setdefault(a.shape, set()).add(a.split)
+        by_kind.setdefault(a.category, set()).add(a.split)
+    assert all(len(s) == 1 for s in by_shape.values())
+    held_back = [k for k, s in by_kind.items() if "unseen_category" in s]
+    assert held_back
+    assert all(by_kind[k] == {"unseen_category"} for k in held_back)
+    most = [k for k, s in by_kind.items() if s == {"seen", "unseen_instance"}]
+    assert len(most) > len(by_kind) / 2
+
+
+def test_solved_scenes_ship_with_their_tables_and_things() -> None:
+    scenes = [load_solved(PACK, s.name) for s in PACK.manifest.scenes]
+    assert len(scenes) >= 12
+    assert {s.kind for s in scenes} == {"dining table", "desk", "kitchen counter", "coffee table"}
+    for scene in scenes:
+        assert PACK[scene.table].top is not None
+        assert len(scene.items) >= 8, scene.name
+        assert all(i.asset in PACK for i in scene.items)
 
 
 def test_every_asset_credits_infinigen_and_has_a_licence() -> None:
@@ -262,15 +300,15 @@ def test_every_asset_credits_infinigen_and_has_a_licence() -> None:
     assert "Infinigen" in (PACK_DIR / "LICENSE").read_text()
 
 
-def test_the_pack_stays_small() -> None:
-    total = sum(p.stat().st_size for p in PACK_DIR.rglob("*") if p.is_file())
-    assert total <= 8.5e6
+def test_the_pack_stays_small_in_a_wheel() -> None:
+    files = [p for p in PACK_DIR.rglob("*") if p.is_file()]
+    assert sum(len(zlib.compress(p.read_bytes(), 6)) for p in files) <= 18e6
 
 
 def test_letters_on_a_book_read_from_left_to_right() -> None:
-    """The title of Book_001 stands on a light strip near the spine: see docs/images/pack.png."""
-    mesh = PACK.mesh("Book_001")
-    top = mesh.vertices[mesh.faces][:, :, 2].min(1) > PACK["Book_001"].size[2] - 0.002
+    """The title of book_001 stands on a light strip near the spine: see docs/images/pack.png."""
+    mesh = PACK.mesh("book_001")
+    top = mesh.vertices[mesh.faces][:, :, 2].min(1) > PACK["book_001"].size[2] - 0.002
     corners = mesh.faces[top].reshape(-1)
     a = np.column_stack([mesh.vertices[corners][:, :2], np.ones(len(corners))])
     jacobian = np.linalg.lstsq(a.astype(np.float64), mesh.uv[corners], rcond=None)[0][:2]
@@ -280,7 +318,7 @@ def test_letters_on_a_book_read_from_left_to_right() -> None:
 
 def test_seams_of_the_texture_do_not_show_in_the_normals() -> None:
     """Corners at one place share a normal unless the surface bends there, whatever their uv."""
-    mesh = PACK.mesh("Apple_001_red")
+    mesh = PACK.mesh("apple_002_red")
     _, place = np.unique(np.round(mesh.vertices, 5), axis=0, return_inverse=True)
     order = np.argsort(place.reshape(-1), kind="stable")
     together = np.diff(place.reshape(-1)[order]) == 0

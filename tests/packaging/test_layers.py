@@ -13,7 +13,11 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-OPTIONAL = ("fast_simplification", "moderngl", "newton", "pxr", "pybullet", "ray", "torch")
+OPTIONAL = (
+    "coacd", "fast_simplification", "moderngl", "newton", "pxr", "pybullet", "ray", "torch", "xatlas",
+)  # fmt: skip
+SCRIPTS = Path("assets", "infinigen")
+"""run in an environment of their own"""
 IMPORT_ALL_WITHOUT_EXTRAS = """
 import importlib, pkgutil, sys
 class Blocker:
@@ -94,12 +98,28 @@ def test_every_import_is_a_declared_dependency(root: Path, packages: tuple[str, 
         f"{path.relative_to(root)}: {module}"
         for package in packages
         for path in (root / package).rglob("*.py")
+        if path.parent != root / SCRIPTS
         for module in imported(path)
         if module not in sys.stdlib_module_names and module != "refergym"
         # What is not installed here is known by its own name.
         if not {normal(d) for d in providers.get(module, [module])} & declared
     }
     assert undeclared == set()
+
+
+def test_infinigen_and_blender_are_never_imported(root: Path, packages: tuple[str, ...]) -> None:
+    assert not (root / SCRIPTS / "__init__.py").exists(), "scripts for another environment"
+    foreign = {"bpy", "infinigen", "infinigen_examples", "mathutils", "offline", "gin"}
+    scripts, found = set(), {}
+    for package in packages:
+        for path in (root / package).rglob("*.py"):
+            names = imported(path) & foreign
+            if path.parent == root / SCRIPTS:
+                scripts |= names
+            elif names:
+                found[str(path)] = names
+    assert found == {}
+    assert {"bpy", "infinigen"} <= scripts, "nothing to look for"
 
 
 def test_every_dependency_is_pinned(root: Path) -> None:

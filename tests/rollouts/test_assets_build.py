@@ -49,7 +49,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a stand-in for Infinigen's environment and script."""
     home = tmp_path / "environment"
     (home / "bin").mkdir(parents=True)
-    (home / "bin" / "python").symlink_to(sys.executable)
+    python = home / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     (home / f".complete-{environment.INFINIGEN}").touch()
     script = tmp_path / "spawn.py"
     script.write_text(textwrap.dedent(FAKE.format(delay=0)))

@@ -531,3 +531,8 @@ def test_one_asset_can_be_checked_alone(pack: Path) -> None:
     (pack / TWIN.visual).unlink()
     (fault,) = checking.check_asset(pack, TWIN)
     assert fault.subject == TWIN.name
+
+
+@pytest.mark.slow
+def test_the_shipped_pack_has_no_fault() -> None:
+    assert _texts(check_pack(PACK.folder)) == []

@@ -139,7 +139,7 @@ def test_a_face_under_which_the_mass_does_not_lie_is_no_foot() -> None:
 
 
 def test_the_contact_sheet_shows_the_thing_on_a_light_ground() -> None:
-    mesh = open_pack().mesh("Cup_000_red")
+    mesh = open_pack().mesh("mug_004_red")
     image = picture(mesh, 64)
     assert (image[0, 0] > 230).all()
     r, g, b = (int(c) for c in image[40, 32])
