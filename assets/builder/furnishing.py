@@ -7,6 +7,7 @@ from refergym.assets.builder import finish, furniture, hulls, measure, symmetry
 from refergym.assets.builder.categories import Category
 from refergym.assets.builder.finish import Body, RawMesh
 from refergym.assets.errors import PackError
+from refergym.assets.library import Top
 
 Points = NDArray[np.float64]
 
@@ -58,5 +59,5 @@ def furnished(
     )
 
 
-def _ends(top: furniture.Top) -> tuple[float, float]:
+def _ends(top: Top) -> tuple[float, float]:
     return top.height - top.thickness, top.height

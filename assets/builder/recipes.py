@@ -54,7 +54,7 @@ PAINTS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
         "brown": (110, 68, 38),
         "white": (238, 236, 230),
         "grey": (128, 128, 128),
-        "black": (28, 28, 28),
+        "black": (44, 44, 44),
     }
 )
 """sRGB of each paint"""

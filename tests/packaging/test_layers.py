@@ -14,7 +14,8 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 OPTIONAL = (
-    "coacd", "fast_simplification", "moderngl", "newton", "pxr", "pybullet", "ray", "torch", "xatlas",
+    "coacd", "fast_simplification", "moderngl", "newton", "pxr", "pybullet", "ray", "torch",
+    "xatlas",
 )  # fmt: skip
 SCRIPTS = Path("assets", "infinigen")
 """run in an environment of their own"""
