@@ -154,7 +154,7 @@ class _Surface:
     def drawn(self, points: Points, near: float) -> Points:
         """Move points [K, 3] that are within `near` m of the surface onto it."""
         _, nearest = self.tree.query(points, k=8)
-        on = trimesh.triangles.closest_point(
+        on = trimesh.triangles.closest_point(  # type: ignore[no-untyped-call]
             self.triangles[nearest].reshape(-1, 3, 3), np.repeat(points, 8, axis=0)
         ).reshape(-1, 8, 3)
         distance = np.linalg.norm(on - points[:, None], axis=2)

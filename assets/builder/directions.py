@@ -2,11 +2,9 @@
 
 Each measurer takes a mesh (z up, standing or lying as on a table) and gives a unit vector in the
 mesh's frame, or None where the shape does not tell: a pot with two handles, a cup without one.
-Level directions that are within SNAP of the frame's axis are put on it, as makers model things
-along axes and the centre of gravity of a knife is a little off its line.
+Level directions near an axis of the frame are put on it (`sections.level_unit`).
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,23 +14,15 @@ import trimesh
 from numpy.typing import NDArray
 
 from refergym.assets.builder import colours, turned
+from refergym.assets.builder.sections import STATIONS, Tool, level_unit
 from refergym.assets.spec import Vec3
 
 Points = NDArray[np.float64]
 Faces = NDArray[np.int64]
 
 SAMPLES = 6000
-SNAP = math.radians(9)
-LONG = 2.6
-"""length by width from which a thing is a tool with a grip, not a vessel with a handle"""
-WIDER = 1.2
-"""ratio of the mean widths of a tool's halves that tells its working end from its grip"""
-STATIONS = 60
-"""cross-sections along a tool"""
 TINE_STATIONS = 4
 """cross-sections in two or more pieces that make tines"""
-THINNER = 0.85
-"""ratio of the thicknesses of a knife's halves that tells its blade from its grip"""
 SHARPER = 0.9
 """ratio of thickness near the two sides of a blade that tells its edge from its back"""
 HEEL = 0.08
@@ -125,37 +115,28 @@ def measured(
 
 def handle(shape: Shape) -> Points | None:
     """From a vessel's axis to the middle of its one handle, or from a tool's head to its grip."""
-    tool = _Tool.of(shape)
-    if tool is not None:
-        return tool.grip
-    return _vessel_handle(shape)
+    tool = Tool.of(shape.vertices, shape.faces)
+    return _vessel_handle(shape) if tool is None else tool.grip
 
 
 def working_end(shape: Shape) -> Points | None:
-    """From a tool's grip to its bowl or head."""
-    tool = _Tool.of(shape)
+    """From a tool's grip to its blade, bowl or head."""
+    tool = Tool.of(shape.vertices, shape.faces)
     return None if tool is None or tool.grip is None else -tool.grip
-
-
-def blade(shape: Shape) -> Points | None:
-    """From a knife's grip, which is thicker, to its blade."""
-    tool = _Tool.of(shape)
-    return None if tool is None else tool.blade()
 
 
 def edge(shape: Shape) -> Points | None:
     """To the sharp side of a knife: thinner there, wider than the grip, away from the point."""
-    tool = _Tool.of(shape)
-    out = None if tool is None else tool.blade()
-    if tool is None or out is None:
+    tool = Tool.of(shape.vertices, shape.faces)
+    if tool is None or tool.grip is None:
         return None
-    outward = tool.stations if out @ tool.along > 0 else tool.stations[::-1]
-    grip, body = outward[STATIONS // 10 : STATIONS // 5], outward[STATIONS // 2 : -STATIONS // 5]
+    outward = tool.stations if tool.grip @ tool.along < 0 else tool.stations[::-1]
+    held, body = outward[STATIONS // 10 : STATIONS // 5], outward[STATIONS // 2 : -STATIONS // 5]
     low = float(np.median([s.thickness(0.1) for s in body]))
     high = float(np.median([s.thickness(0.9) for s in body]))
     ends = np.array([[s.low, s.high] for s in body])
     width = float((ends[:, 1] - ends[:, 0]).max())
-    handle_ends = np.median([[s.low, s.high] for s in grip], axis=0)
+    handle_ends = np.median([[s.low, s.high] for s in held], axis=0)
     heel = np.array([handle_ends[0] - ends[:, 0].min(), ends[:, 1].max() - handle_ends[1]]) / width
     tip = (outward[-1].low + outward[-1].high) / 2
     point = np.array([tip - ends[:, 0].min(), ends[:, 1].max() - tip]) / width
@@ -169,7 +150,7 @@ def edge(shape: Shape) -> Points | None:
 
 def tines(shape: Shape) -> Points | None:
     """To the end of a fork at which its cross-sections fall apart into tines."""
-    tool = _Tool.of(shape)
+    tool = Tool.of(shape.vertices, shape.faces)
     if tool is None:
         return None
     split = np.array([s.pieces >= 2 for s in tool.stations])
@@ -197,7 +178,7 @@ def opening(shape: Shape) -> Points | None:
         return None
     met = []
     for share in (0.25, 0.5, 0.75):
-        level = np.tile(axis + [0, 0, floor + share * (height - floor)], (48, 1))
+        level = np.tile(axis + np.array([0, 0, floor + share * (height - floor)]), (48, 1))
         _, ray, _ = mesh.ray.intersects_location(level, out, multiple_hits=False)
         met.append(len(np.unique(ray)) / len(out))
     return _UP if np.median(met) >= RINGS else None
@@ -274,7 +255,7 @@ def head(shape: Shape) -> Points | None:
     off = (high.min(0) + high.max(0)) / 2 - foot
     if np.linalg.norm(off) < 0.5 * np.ptp(low, axis=0).max() / 2:
         return None
-    return _level(off)
+    return level_unit(off)
 
 
 def stem(shape: Shape) -> Points | None:
@@ -304,12 +285,13 @@ def leaves(shape: Shape) -> Points | None:
 
 MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(
     {
-        "blade": blade,
+        "blade": working_end,
         "bowl": working_end,
         "cap": neck,
         "cover": cover,
         "edge": edge,
         "face": face,
+        "grip": handle,
         "handle": handle,
         "head": head,
         "leaves": leaves,
@@ -329,84 +311,6 @@ _UP = np.array([0.0, 0.0, 1.0])
 _LEVEL = tuple(np.array([x, y, 0.0]) for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Station:
-    low: float
-    high: float
-    """m, ends of the cross-section across the tool"""
-    pieces: int
-    """parts into which gaps cut it"""
-    outline: Points
-    """[N, 2, 2] m, segments; across and up"""
-
-    def thickness(self, share: float) -> float:
-        """Height of the cross-section at a share of its width, m."""
-        at = self.low + share * (self.high - self.low)
-        a, b = self.outline[:, 0], self.outline[:, 1]
-        crossed = (a[:, 0] - at) * (b[:, 0] - at) <= 0
-        a, b = a[crossed], b[crossed]
-        step = b[:, 0] - a[:, 0]
-        t = np.where(np.abs(step) > 1e-12, (at - a[:, 0]) / np.where(step == 0, 1, step), 0.5)
-        up = a[:, 1] + t * (b[:, 1] - a[:, 1])
-        return float(np.ptp(up)) if len(up) else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tool:
-    """A long thing that lies, cut across."""
-
-    along: Points
-    across: Points
-    """[3] level unit vectors"""
-    stations: list[_Station]
-    grip: Points | None
-    """[3] towards the narrower half"""
-
-    @classmethod
-    def of(cls, shape: Shape) -> "_Tool | None":
-        """Cut a thing up, unless it is not long."""
-        points = shape.samples()
-        flat = points[:, :2] - points[:, :2].mean(0)
-        axis = np.linalg.eigh(flat.T @ flat)[1][:, 1]
-        along = _level(axis if axis[np.abs(axis).argmax()] > 0 else -axis)
-        across = np.array([-along[1], along[0], 0.0])
-        corners = shape.vertices[np.unique(shape.faces)]
-        a, b = corners @ along, corners @ across
-        if np.ptp(a) < LONG * max(np.ptp(b), np.ptp(corners[:, 2])):
-            return None
-        cuts = a.min() + (np.arange(STATIONS) + 0.5) / STATIONS * np.ptp(a)
-        mesh = shape.mesh
-        stations = [_station(mesh, along, across, float(c)) for c in cuts]
-        width = np.array([s.high - s.low for s in stations])
-        near, far = width[: STATIONS // 2].mean(), width[STATIONS // 2 :].mean()
-        grip = None
-        if max(near, far) > WIDER * min(near, far):
-            grip = along if near > far else -along
-        return cls(along=along, across=across, stations=stations, grip=grip)
-
-    def blade(self) -> Points | None:
-        """Towards the thinner half, [3]."""
-        thick = np.array([s.thickness(0.5) for s in self.stations])
-        near = np.median(thick[STATIONS // 20 : STATIONS // 3])
-        far = np.median(thick[-STATIONS // 3 : -STATIONS // 20])
-        if min(near, far) > THINNER * max(near, far):
-            return None
-        return self.along if far < near else -self.along
-
-
-def _station(mesh: trimesh.Trimesh, along: Points, across: Points, at: float) -> _Station:
-    lines = trimesh.intersections.mesh_plane(mesh, along, at * along)
-    outline = np.stack([lines @ across, lines[..., 2]], axis=-1).reshape(-1, 2, 2)
-    if len(outline) == 0:
-        return _Station(low=0.0, high=0.0, pieces=0, outline=outline)
-    spans = np.sort(outline[..., 0], axis=1)
-    spans = spans[np.argsort(spans[:, 0])]
-    reach = np.maximum.accumulate(spans[:, 1])
-    gap = 0.02 * (reach[-1] - spans[0, 0])
-    pieces = 1 + int((spans[1:, 0] > reach[:-1] + gap).sum())
-    return _Station(low=float(spans[0, 0]), high=float(reach[-1]), pieces=pieces, outline=outline)
-
-
 def _vessel_handle(shape: Shape) -> Points | None:
     try:
         profile = turned.measured_profile(shape.vertices, shape.faces)
@@ -420,7 +324,7 @@ def _vessel_handle(shape: Shape) -> Points | None:
         return None
     out = arm[is_out] / np.linalg.norm(arm[is_out], axis=1, keepdims=True)
     mean = np.average(out, axis=0, weights=beyond[is_out])
-    return _level(mean) if np.linalg.norm(mean) > ONE_HANDLE else None
+    return level_unit(mean) if np.linalg.norm(mean) > ONE_HANDLE else None
 
 
 def _turned(shape: Shape) -> tuple[Points, float]:
@@ -431,16 +335,6 @@ def _turned(shape: Shape) -> tuple[Points, float]:
     except ValueError:
         return (low + high)[:2] / 2, float(high[2])
     return profile.axis, float(profile.z[-1])
-
-
-def _level(v: Points) -> Points:
-    """Level unit vector [3] of [2], on the frame's axis where it is near."""
-    angle = math.atan2(v[1], v[0])
-    quarter = round(angle / (math.pi / 2))
-    if abs(angle - quarter * math.pi / 2) < SNAP:
-        turns = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
-        return np.array([*turns[quarter % 4], 0.0])
-    return np.array([math.cos(angle), math.sin(angle), 0.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -471,7 +365,9 @@ def _looked_at(
     if shape.uv is None or shape.texture is None or len(points) == 0:
         return _Side(inset=inset, lab=None)
     corners = shape.faces[triangle]
-    bary = trimesh.triangles.points_to_barycentric(shape.vertices[corners], points)
+    bary = trimesh.triangles.points_to_barycentric(  # type: ignore[no-untyped-call]
+        shape.vertices[corners], points
+    )
     at = np.einsum("nk,nkd->nd", bary, shape.uv[corners])
     h, w = shape.texture.shape[:2]
     px = np.clip((at * [w, h]).astype(int), 0, [w - 1, h - 1])

@@ -79,7 +79,7 @@ def legs(vertices: Points, faces: Faces, top: Top) -> list[Points]:
         Vertices [K, 3] m of at most MOST_LEGS parts; none for a top without anything below.
     """
     level = top.height - top.thickness
-    below = trimesh.intersections.slice_mesh_plane(
+    below = trimesh.intersections.slice_mesh_plane(  # type: ignore[no-untyped-call]
         trimesh.Trimesh(vertices, faces, process=False), [0.0, 0.0, -1.0], [0.0, 0.0, level]
     )
     points, triangles = np.asarray(below.vertices), np.asarray(below.faces, np.int64)

@@ -28,7 +28,7 @@ LEAST_SHARE = 0.02
 ROLLS = 0.04
 """of the height of the centre of mass: a rise that does not stop a thing from rolling on"""
 ROLLS_TO = 0.77
-"""cosine of the largest angle between two faces that such a rise separates; over more, it topples"""
+"""cosine of the largest angle between two faces that such a rise separates; else it topples"""
 LEVEL = 0.9994
 """cosine of the largest tilt of the foot of a thing that stands as it was modelled"""
 

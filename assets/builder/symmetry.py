@@ -84,7 +84,8 @@ class _Surface:
 
     def _off(self, points: Points, least: float) -> float:
         """Share of points that are more than `least` m from the surface."""
-        distance, nearest = self.tree.query(points, k=NEAR)
+        found = self.tree.query(points, k=NEAR)
+        distance, nearest = np.asarray(found[0]), np.asarray(found[1])
         far = np.flatnonzero(distance[:, 0] > least)
         if len(far) == 0:
             return 0.0

@@ -60,7 +60,7 @@ def test_a_table_that_is_inside_out_is_measured_alike() -> None:
 
 
 @given(st.floats(0.3, 0.8), st.floats(0.3, 0.8), st.integers(7, 90))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_an_oval_top_gets_a_convex_outline_inside_it(a: float, b: float, sections: int) -> None:
     disc = trimesh.creation.cylinder(1.0, 0.04, sections=sections)
     disc.apply_scale([a, b, 1])
@@ -71,7 +71,7 @@ def test_an_oval_top_gets_a_convex_outline_inside_it(a: float, b: float, section
     real = shapely.MultiPoint(np.asarray(disc.vertices)[:, :2]).convex_hull
     assert 3 <= len(top.outline) <= furniture.MOST_CORNERS
     assert is_convex(top)
-    assert shapely.Polygon(top.outline).difference(real).area < 1e-4
+    assert real.buffer(1e-4).contains(shapely.Polygon(top.outline))
     assert area(top) > 0.93 * real.area
     assert top.height == pytest.approx(0.52)
     assert top.thickness == pytest.approx(0.04, abs=1e-4)
@@ -134,5 +134,6 @@ def test_legs_that_hang_together_are_cut_up() -> None:
 
 def test_a_ball_has_no_top() -> None:
     ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    ball.apply_translation([0, 0, 0.5])
     with pytest.raises(ValueError, match="no level face"):
-        furniture.top_of(np.asarray(ball.vertices) + [0, 0, 0.5], np.asarray(ball.faces))
+        furniture.top_of(np.asarray(ball.vertices), np.asarray(ball.faces))
