@@ -12,13 +12,15 @@ Faces = NDArray[np.int64]
 
 ROUND = 0
 """order of a shape that any turn leaves as it is"""
-HIGHEST = 12
-"""largest order that is told from round"""
-TOLERANCE = 0.02
+HIGHEST = 8
+"""largest order that is told from round: after decimation, round things are polygons themselves"""
+TOLERANCE = 0.03
 """of the radius: distance between surfaces that still counts as none"""
-OUTLIERS = 0.01
-"""share of the surface that may lie further off (a seam, a spout's lip, decimation)"""
-SAMPLES = 4000
+OUTLIERS = 0.02
+"""share of the surface that may lie further off (a seam, coarse triangles)"""
+BULGES = 0.001
+"""share of the surface that may lie twice as far off: a small handle has more"""
+SAMPLES = 6000
 """points that are turned"""
 FEW = 16
 """of those, one in so many is tried first"""
@@ -27,7 +29,7 @@ DENSE = 30000
 NEAR = 8
 """nearest samples whose triangles are tried for a point"""
 ODD_TURNS = (0.1618, 0.4171, 0.7853, 1.1314, 1.7725, 2.6131)
-"""rad; together, no order up to HIGHEST has them all"""
+"""rad; no order up to HIGHEST has them all"""
 
 
 def order(vertices: Points, faces: Faces, tolerance: float = TOLERANCE) -> int:
@@ -39,8 +41,8 @@ def order(vertices: Points, faces: Faces, tolerance: float = TOLERANCE) -> int:
         tolerance: of the radius, see TOLERANCE.
 
     Returns:
-        0 where every turn leaves the shape as it is, the highest order n in 2 to HIGHEST where a
-        turn by 360 / n degrees does, 1 where none does.
+        0 where every turn leaves the shape as it is (prisms of more than ten sides count), the
+        highest order n in 2 to HIGHEST where a turn by 360 / n degrees does, 1 where none does.
 
     Raises:
         ValueError: for a mesh without surface.
@@ -79,19 +81,22 @@ class _Surface:
         c, s = np.cos(angle), np.sin(angle)
         turned = self.points @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
         # Most turns are far off, which a few points show.
-        few = self._off(turned[::FEW], least) <= 5 * OUTLIERS
-        return few and self._off(turned, least) <= OUTLIERS
+        if (self._distances(turned[::FEW], least) > least).mean() > 4 * OUTLIERS:
+            return False
+        off = self._distances(turned, least)
+        return bool((off > least).mean() <= OUTLIERS and (off > 2 * least).mean() <= BULGES)
 
-    def _off(self, points: Points, least: float) -> float:
-        """Share of points that are more than `least` m from the surface."""
+    def _distances(self, points: Points, least: float) -> Points:
+        """Distances to the surface, [N] m; below `least`, upper bounds."""
         found = self.tree.query(points, k=NEAR)
-        distance, nearest = np.asarray(found[0]), np.asarray(found[1])
-        far = np.flatnonzero(distance[:, 0] > least)
-        if len(far) == 0:
-            return 0.0
-        # A nearest sample is an upper bound only: what it leaves open, its triangles decide.
-        triangles = self.triangles[self.owner[nearest[far]]].reshape(-1, 3, 3)
-        wanted = np.repeat(points[far], NEAR, axis=0)
-        on = trimesh.triangles.closest_point(triangles, wanted)  # type: ignore[no-untyped-call]
-        exact = np.linalg.norm(on - wanted, axis=1).reshape(-1, NEAR).min(1)
-        return float((exact > least).sum()) / len(points)
+        distance, nearest = np.array(found[0])[:, 0], np.asarray(found[1])
+        far = np.flatnonzero(distance > least)
+        if len(far):
+            # A nearest sample is an upper bound only: what it leaves open, its triangles decide.
+            triangles = self.triangles[self.owner[nearest[far]]].reshape(-1, 3, 3)
+            wanted = np.repeat(points[far], NEAR, axis=0)
+            on = trimesh.triangles.closest_point(  # type: ignore[no-untyped-call]
+                triangles, wanted
+            )
+            distance[far] = np.linalg.norm(on - wanted, axis=1).reshape(-1, NEAR).min(1)
+        return distance
