@@ -395,6 +395,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "monitor": Recipe(
             factory="appliances.tv.MonitorFactory",
             longest=(0.20, 0.28),
+            turn=(0.0, 0.0, 180.0),
             seeds=(0, 1, 3, 4),
             is_unseen=True,
             category=Category(

@@ -55,15 +55,15 @@ def stable_poses(parts: Sequence[Points], com: Points) -> tuple[StablePose, ...]
     basin = _merged(hull, rest, upright)
     share = {k: float(hull.share[basin == k].sum()) for k in np.unique(basin).tolist()}
     order = sorted(share, key=lambda k: (-round(share[k], 6), k != upright, k))
-    kept = [k for k in order if share[k] >= LEAST_SHARE or k == upright]
-    if upright is not None and upright not in kept[:MOST]:
+    kept = [k for k in order if share[k] >= LEAST_SHARE][:MOST]
+    if upright is not None and upright not in kept:
         kept = [*kept[: MOST - 1], upright]
     return tuple(
         StablePose(
             orientation=(1.0, 0.0, 0.0, 0.0) if k == upright else _turn_down(hull.normals[k]),
             probability=round(min(share[k], 1.0), 4),
         )
-        for k in kept[:MOST]
+        for k in kept
     )
 
 

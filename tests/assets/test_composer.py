@@ -233,7 +233,7 @@ def test_other_parameters_give_another_scene(composer: Tabletop) -> None:
 
 def test_a_request_that_cannot_be_met_says_which_constraint_failed() -> None:
     low = Tabletop(counts=[9, 9], camera_height=[0.3, 0.3], pitch=[-60, -59], tries=3)
-    with pytest.raises(ComposeError, match=r"no camera pose shows all 9 objects: \d of 3 tries"):
+    with pytest.raises(ComposeError, match=r"no camera pose shows all 9 objects: \d"):
         low.compose(0)
     tight = Tabletop(counts=[9, 9], region_x=[0.5, 0.51], region_y=[0, 0.01], spill=0.1, tries=4)
     with pytest.raises(ComposeError, match=r"with 9 objects: .*do not fit.*: \d of 4 tries"):

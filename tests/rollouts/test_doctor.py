@@ -80,11 +80,7 @@ def test_a_missing_pack_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     from refergym.assets import library
 
     monkeypatch.setattr(library, "PACK_DIR", tmp_path)
-    library.open_pack.cache_clear()
-    try:
-        check = next(c for c in doctor._files() if c.name == "pack")
-    finally:
-        library.open_pack.cache_clear()
+    check = next(c for c in doctor._files() if c.name == "pack")
     assert not check.is_ok
     assert check.is_needed
     assert "manifest.json" in check.detail

@@ -486,7 +486,7 @@ def test_a_turned_and_rescaled_copy_of_another_shape_is_found(tmp_path: Path) ->
 
 def test_two_meshes_under_one_shape_are_found(tmp_path: Path) -> None:
     folder = _copy(tmp_path / "pack", TWIN, LONG)
-    _edit(folder, lambda a: a.update(shape=TWIN.shape, category=TWIN.category), 1)
+    _edit(folder, lambda a: a.update(shape=TWIN.shape, category=TWIN.category, split=TWIN.split), 1)
     _only(folder, f"{LONG.name}: shape: {TWIN.name} has the same shape")
 
 

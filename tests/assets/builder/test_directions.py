@@ -58,14 +58,16 @@ def fork(tines: int) -> Mesh:
     )
 
 
-def knife(heel: float = 0.02) -> Mesh:
-    """Grip at -x, 6 mm thick; blade at +x, a wedge whose edge is at y = 8 mm + heel."""
+def knife(heel: float = 0.02, point: float = 0.0) -> Mesh:
+    """Grip at -x, 6 mm thick; blade at +x, a wedge whose edge is at y = 8 mm + heel.
+
+    The blade's point is at y = `point`.
+    """
     y = 0.008 + heel
     profile = np.array([(0.0, -0.001), (0.0, 0.001), (y, 0.0002), (y, -0.0002)])
     tip = np.array([(0.0, -0.001), (0.0, 0.001), (0.004, 0.0009), (0.004, -0.0009)])
-    corners = np.concatenate([np.column_stack([np.full(4, 0.0), profile]),
-                              np.column_stack([np.full(4, 0.09), profile * [0.9, 1]]),
-                              np.column_stack([np.full(4, 0.12), tip])])  # fmt: skip
+    ends = ((0.0, profile), (0.09, profile * [0.9, 1]), (0.12, tip + np.array([point, 0])))
+    corners = np.concatenate([np.column_stack([np.full(4, x), yz]) for x, yz in ends])
     blade = trimesh.convex.convex_hull(corners)
     blade.apply_translation([0, 0, 0.003])
     return joined(blade, box((-0.1, 0.0), (0, 0.008), (0, 0.006)))
@@ -133,6 +135,11 @@ def test_a_knife_is_thin_at_its_blade_and_thinner_at_its_edge() -> None:
 def test_a_blade_no_wider_than_its_grip_has_no_sure_edge() -> None:
     assert measured("blade", *knife(heel=0.0)) == (1, 0, 0)
     assert measured("edge", *knife(heel=0.0)) is None
+
+
+def test_a_point_in_line_with_the_edge_leaves_it_open() -> None:
+    assert measured("edge", *knife(point=0.004)) == (0, 1, 0)
+    assert measured("edge", *knife(point=0.024)) is None
 
 
 def test_an_opening_needs_a_hollow_with_a_wall() -> None:

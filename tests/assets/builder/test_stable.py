@@ -77,6 +77,12 @@ def test_a_rare_upright_pose_is_kept() -> None:
     assert len(tall) == 5
 
 
+def test_a_foot_that_is_hardly_level_counts_as_upright() -> None:
+    box = trimesh.creation.box((0.1, 0.08, 0.06))
+    box.apply_transform(trimesh.transformations.rotation_matrix(0.01, [1, 0, 0]))
+    assert UPRIGHT in [p.orientation for p in found(box)]
+
+
 def test_a_tilted_thing_has_no_upright_pose() -> None:
     box = trimesh.creation.box((0.1, 0.08, 0.06))
     box.apply_transform(trimesh.transformations.rotation_matrix(0.3, [1, 0, 0]))

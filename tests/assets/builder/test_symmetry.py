@@ -24,6 +24,10 @@ def test_a_prism_has_the_order_of_its_base(n: int) -> None:
     assert order(trimesh.creation.cylinder(0.04, 0.1, sections=n)) == n
 
 
+def test_a_ninth_of_a_turn_is_not_taken_for_an_eighth() -> None:
+    assert order(trimesh.creation.cylinder(0.04, 0.1, sections=9)) == 3
+
+
 def test_a_box_has_order_two_and_a_square_one_four() -> None:
     assert order(trimesh.creation.box((0.1, 0.05, 0.2))) == 2
     assert order(trimesh.creation.box((0.1, 0.1, 0.2))) == 4

@@ -157,7 +157,7 @@ def start(spec: SceneSpec) -> State:
 def clutter(count: int = 8, seed: int = 0, size: tuple[int, int] = (224, 224)) -> SceneSpec:
     """Things of the shipped pack on textured supports, turned at random."""
     pack, rng = open_pack(), generator(seed, "render-test")
-    names = [a.name for a in pack.manifest.assets]
+    names = [a.name for a in pack.manifest.assets if a.use == "item"]
     spots = [(0.40 + 0.11 * i, -0.26 + 0.175 * j) for i in range(3) for j in range(4)]
     objects = []
     for k, spot in enumerate(rng.permutation(len(spots))[:count]):
