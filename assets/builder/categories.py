@@ -30,6 +30,8 @@ class Category:
     """axis and number of slices whose hulls make the convex parts of a bent thing"""
     settles: bool = False
     """has no foot: it is turned the little way until it lies at rest"""
+    lies: bool = False
+    """has no foot worth the name: it is turned to lie as it is likeliest to"""
     split: bool = False
     """a hull for each connected piece of the mesh makes the convex parts"""
     is_one_hull: bool = False

@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from refergym.assets import poses
 from refergym.assets.builder import (
     directions,
     hulls,
@@ -119,8 +120,12 @@ def finished(
     if not parts:
         raise PackError(f"{name}: no convex part has a volume; close or thicken the mesh")
     mass = _mass(recipe, vertices, faces, name)
-    if recipe.settles:
-        turn = resting.resting_rotation(parts, mass.com)
+    if recipe.settles or recipe.lies:
+        if recipe.lies:
+            likeliest = max(_stable_poses(parts, mass.com, name), key=lambda p: p.probability)
+            turn = poses.rotation(likeliest.orientation)
+        else:
+            turn = resting.resting_rotation(parts, mass.com)
         lain = centred(vertices @ turn.T)
         mass = MassProperties(
             mass=mass.mass,

@@ -269,7 +269,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             seeds=(0, 1, 2, 3),
             unseen=(2,),
             category=Category(
-                noun="pineapple", plural="pineapples", mass=(0.2, 1.6), density=600, friction=0.6,
+                noun="pineapple", plural="pineapples", mass=(0.2, 1.6), density=600,
+                friction=0.6, lies=True,
                 slabs=(2, 5), directions=("stem",),
             ),
         ),
@@ -281,7 +282,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             unseen=(1,),
             category=Category(
                 noun="star fruit", plural="star fruits", mass=(0.05, 0.4), density=800,
-                friction=0.6, settles=True, directions=("stem",),
+                friction=0.6, lies=True, directions=("stem",),
             ),
         ),
         "strawberry": Recipe(
@@ -412,7 +413,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             unseen=(2,),
             category=Category(
                 noun="seashell", plural="seashells", mass=(0.008, 0.4), density=900, friction=0.6,
-                settles=True,
+                lies=True,
             ),
         ),
         # furniture

@@ -79,7 +79,7 @@ def test_missing_pybullet_is_mended_by_a_wheel_or_a_build(
 def test_a_missing_pack_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from refergym.assets import library
 
-    monkeypatch.setattr(library, "PACK_DIR", tmp_path)
+    monkeypatch.setattr(library, "_SHIPPED", tmp_path / "manifest.json")
     check = next(c for c in doctor._files() if c.name == "pack")
     assert not check.is_ok
     assert check.is_needed
