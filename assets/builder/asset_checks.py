@@ -43,7 +43,7 @@ NEAR_BORDER = 0.02
 SHARE = 0.05
 """between the share of the colour in the manifest and on the mesh"""
 SAMPLES = 20_000
-TURNED = 0.06
+TURNED = 0.075
 """of the radius: distance of a turned surface from itself that still counts as symmetric"""
 
 
