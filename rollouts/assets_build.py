@@ -6,28 +6,28 @@ The stages up to the finished assets are in `refergym.assets.builder`; grasps ne
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from refergym.assets import records
 from refergym.assets.builder import building, environment, solving, spawning
-from refergym.assets.builder.recipes import RECIPES
+from refergym.assets.builder.recipes import RECIPES, Recipe
 from refergym.assets.builder.workshop import Shelf, key_of
 from refergym.assets.errors import BuildError
 from refergym.assets.library import AssetInfo, GraspRecord, Pack
 from refergym.assets.records import Record
 from refergym.assets.solved import SolvedScene
+from refergym.assets.spec import Positive
 from refergym.rollouts import arguments, config, graspability
 from refergym.rollouts.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
-SCALES = (0.7, 0.85, 1.0, 1.15, 1.3)
 PIECE = 6_000_000
 """bytes on disk for each asset while it is built"""
 
@@ -44,6 +44,7 @@ class Settings(Record, frozen=True, kw_only=True):
     python: str | None
     name: str | None
     scenes: bool | None
+    scales: tuple[Positive, ...]
     tries: Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -55,13 +56,13 @@ def main(argv: Sequence[str]) -> int:
     return build(settings)
 
 
-def build(settings: Settings, recipes: dict[str, Any] | None = None) -> int:
-    """Build what the settings say; recipes may be given for tests."""
+def build(settings: Settings) -> int:
+    """Build what the settings say; returns the exit status."""
     if not settings.out:
         raise ConfigError("out: expected the folder of the pack, got none: out=DIR")
     out = Path(settings.out).absolute()
     work = Path(settings.work).absolute() if settings.work else out.with_name(out.name + ".work")
-    chosen = _chosen(settings.category, recipes or dict(RECIPES))
+    chosen = _chosen(settings.category)
     shapes = spawning.raws(chosen, settings.seeds)
     environment.check_room(work, PIECE * len(shapes), f"a build of {len(shapes)} shapes")
     shelves = {kind: Shelf(work / kind) for kind in ("raw", "done", "grasps", "scenes")}
@@ -110,61 +111,52 @@ def build(settings: Settings, recipes: dict[str, Any] | None = None) -> int:
     return 0
 
 
-def _chosen(wanted: Sequence[str] | None, recipes: dict[str, Any]) -> dict[str, Any]:
+def _chosen(wanted: Sequence[str] | None) -> Mapping[str, Recipe]:
     if wanted is None:
-        return recipes
-    nouns = {r.category.noun: key for key, r in recipes.items()}
+        return RECIPES
+    nouns = {r.category.noun: key for key, r in RECIPES.items()}
     keys = [nouns.get(w, w) for w in wanted]
     for key, word in zip(keys, wanted, strict=True):
-        if key not in recipes:
-            raise BuildError(f"category: {word!r} is not known (known: {', '.join(recipes)})")
-    return {key: recipes[key] for key in keys}
+        if key not in RECIPES:
+            raise BuildError(f"category: {word!r} is not known (known: {', '.join(RECIPES)})")
+    return {key: RECIPES[key] for key in keys}
 
 
 def _measured(
     staged: Path, assets: Sequence[AssetInfo], shelf: Shelf, settings: Settings
 ) -> tuple[AssetInfo, ...]:
     """Put grasps into records; those of an asset whose convex parts did not change are kept."""
-    found: dict[str, tuple[GraspRecord, ...]] = {}
-    keys = {}
+    # A colour does not change a grasp: one asset is measured of each shape.
+    first: dict[str, AssetInfo] = {}
     for info in assets:
-        if info.use != "item":
-            continue
-        # A colour does not change a grasp: copies share what was measured of their shape.
-        keys[info.name] = key_of(info.collision_sha256, info.mass, info.friction, settings.tries)
-        record = shelf.find(info.shape, keys[info.name])
+        if info.use == "item":
+            first.setdefault(info.shape, info)
+    keys = {
+        shape: key_of(i.collision_sha256, i.mass, i.friction, settings.tries, settings.scales)
+        for shape, i in first.items()
+    }
+    found: dict[str, tuple[GraspRecord, ...]] = {}
+    for shape, key in keys.items():
+        record = shelf.find(shape, key)
         if record is not None:
-            found[info.shape] = records.convert(record["grasps"], tuple[GraspRecord, ...])
-    missing = [a for a in assets if a.name in keys and a.name == a.shape and a.name not in found]
-    missing += _orphans(assets, keys, found, missing)
+            found[shape] = records.convert(record["grasps"], tuple[GraspRecord, ...])
+    missing = [info for shape, info in first.items() if shape not in found]
     with _bar("grasping", len(missing)) as done:
-        names = [a.name for a in missing]
         results = graspability.measure_all(
-            staged, names, SCALES, tries=settings.tries, seed=0, workers=settings.jobs
+            staged,
+            [info.name for info in missing],
+            settings.scales,
+            tries=settings.tries,
+            seed=0,
+            workers=settings.jobs,
         )
         for info, grasps in zip(missing, results, strict=True):
             shelf.begin(info.shape)
             plain = {"grasps": msgspec.to_builtins(grasps)}
-            shelf.end(info.shape, keys[info.name], plain)
+            shelf.end(info.shape, keys[info.shape], plain)
             found[info.shape] = grasps
             done(info.name)
     return tuple(msgspec.structs.replace(a, grasps=found.get(a.shape, ())) for a in assets)
-
-
-def _orphans(
-    assets: Sequence[AssetInfo],
-    keys: dict[str, str],
-    found: dict[str, tuple[GraspRecord, ...]],
-    missing: Sequence[AssetInfo],
-) -> list[AssetInfo]:
-    """Painted copies whose shape is in the pack in no colour of its own: one of each shape."""
-    covered = set(found) | {a.shape for a in missing}
-    chosen = []
-    for info in assets:
-        if info.name in keys and info.shape not in covered:
-            covered.add(info.shape)
-            chosen.append(info)
-    return chosen
 
 
 def _report(

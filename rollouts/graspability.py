@@ -7,7 +7,6 @@ after it was carried to the parked posture; then it is put down, and that is rec
 
 import logging
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -19,6 +18,7 @@ import numpy as np
 from rich.progress import track
 
 from refergym.assets import poses, records
+from refergym.assets.builder import writing
 from refergym.assets.camera import camera_from_fov, look_at
 from refergym.assets.library import PACK_DIR, GraspRecord, Pack
 from refergym.assets.records import Record
@@ -121,12 +121,7 @@ def write(pack: Pack, measured: dict[str, tuple[GraspRecord, ...]]) -> None:
         msgspec.structs.replace(a, grasps=measured.get(a.name, a.grasps))
         for a in pack.manifest.assets
     )
-    manifest = msgspec.structs.replace(pack.manifest, assets=assets)
-    path = pack.folder / "manifest.json"
-    data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    part = path.with_suffix(".part")
-    part.write_bytes(data + b"\n")
-    os.replace(part, path)
+    writing.write_manifest(pack.folder, msgspec.structs.replace(pack.manifest, assets=assets))
 
 
 def _at_scale(

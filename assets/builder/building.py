@@ -203,18 +203,14 @@ def _finish(shape: Raw, source: Path, folder: Path) -> None:
         split = "unseen_category"
     elif shape.seed in recipe.unseen:
         split = "unseen_instance"
+    bodies = [b for b in bodies if measure.lightness(*finish.samples(b)) >= DARKEST]
+    if not bodies:
+        raise PackError(f"{shape.name}: its texture is darker than L* {DARKEST:g}: a failed bake")
     infos = []
     for each in bodies:
         info = writing.write_asset(folder, each, licence=LICENCE, attribution=ATTRIBUTION)
         infos.append(msgspec.structs.replace(info, split=split))
-    kept = [i for i, each in zip(infos, bodies, strict=True) if not _is_dark(each)]
-    if not kept:
-        raise PackError(f"{shape.name}: its texture is darker than L* {DARKEST:g}: a failed bake")
-    (folder / "assets.json").write_bytes(records.canonical_json(_Infos(assets=tuple(kept))))
-
-
-def _is_dark(body: finish.Body) -> bool:
-    return measure.lightness(*finish.samples(body)) < DARKEST
+    (folder / "assets.json").write_bytes(records.canonical_json(_Infos(assets=tuple(infos))))
 
 
 def _read(folder: Path) -> RawMesh:

@@ -10,8 +10,6 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from refergym.assets import poses
 from refergym.assets.builder import (
@@ -88,10 +86,8 @@ def finished(
     recipe: Category,
     name: str,
     *,
-    shape: str | None = None,
     factory: str = "",
     factory_seed: int = 0,
-    given: Sequence[Points] = (),
 ) -> Body:
     """Turn a raw mesh into a body.
 
@@ -99,24 +95,20 @@ def finished(
         raw: the mesh, upright and at its final size.
         recipe: what it is: how to weigh it and to cut it into convex parts.
         name: of the asset.
-        shape: of the asset; None takes the name.
         factory: the Infinigen factory that made it.
         factory_seed: its seed.
-        given: vertices [K, 3] m of convex parts that came with the mesh, in its frame; used where
-            the recipe asks for no special ones. Without them CoACD makes the parts.
 
     Raises:
         PackError: naming the asset, if it has no volume, or encloses none and has no wall.
     """
     vertices = centred(raw.vertices)
-    moved = vertices[0] - raw.vertices[0] if len(vertices) else np.zeros(3)
     faces = with_area(vertices, raw.faces)
     if not hulls.has_body(vertices[np.unique(faces)]):
         raise PackError(
             f"{name}: the mesh has no volume (it is flat, or smaller than 0.3 mm); give it a"
             " thickness"
         )
-    parts = _convex_parts(recipe, vertices, faces, [p + moved for p in given])
+    parts = _convex_parts(recipe, vertices, faces)
     if not parts:
         raise PackError(f"{name}: no convex part has a volume; close or thicken the mesh")
     mass = _mass(recipe, vertices, faces, name)
@@ -138,7 +130,7 @@ def finished(
     texture = _shrunk(raw.texture)
     return Body(
         name=name,
-        shape=shape or name,
+        shape=name,
         category=recipe,
         vertices=vertices,
         uv=raw.uv,
@@ -213,9 +205,7 @@ def with_area(vertices: Points, faces: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(faces[area > 1e-11])
 
 
-def _convex_parts(
-    recipe: Category, vertices: Points, faces: NDArray[np.int64], given: list[Points]
-) -> list[Points]:
+def _convex_parts(recipe: Category, vertices: Points, faces: NDArray[np.int64]) -> list[Points]:
     if recipe.is_turned:
         hollow = np.inf if recipe.is_open else FINGER_DEPTH
         return turned.turned_parts(vertices, faces, recipe.handle_pieces, hollow)
@@ -227,11 +217,9 @@ def _convex_parts(
         return _pieces(vertices, faces)
     if recipe.is_one_hull:
         return [hulls.reduced_hull(vertices)]
-    if given:
-        return [hulls.reduced_hull(p) for p in given]
     from refergym.assets.builder import coacd_parts
 
-    return list(coacd_parts.convex_parts(vertices, faces))
+    return coacd_parts.convex_parts(vertices, faces)
 
 
 def _fitted(parts: list[Points], vertices: Points) -> tuple[Points, ...]:
@@ -249,21 +237,14 @@ def _fitted(parts: list[Points], vertices: Points) -> tuple[Points, ...]:
 
 def _pieces(vertices: Points, faces: NDArray[np.int64]) -> list[Points]:
     """Vertices of each connected piece of the mesh that has a body, largest first."""
-    places, same = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)
-    corners = same.reshape(-1)[faces]
-    pairs = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]]])
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(places),) * 2)
-    count, label = connected_components(graph, directed=False)
-    pieces = []
-    for k in range(count):
-        points = places[label == k]
-        if hulls.has_body(points):
-            pieces.append(hulls.reduced_hull(points))
+    corners = [
+        np.unique(vertices[f].reshape(-1, 3), axis=0) for f in volume.pieces(vertices, faces)
+    ]
+    pieces = [hulls.reduced_hull(points) for points in corners if hulls.has_body(points)]
     pieces.sort(key=lambda p: -float(trimesh.convex.convex_hull(p).volume))
     kept: list[Points] = []
     for points in pieces:
-        inside = any(_contains(other, points) for other in kept)
-        if not inside:
+        if not any(_contains(other, points) for other in kept):
             kept.append(points)
     return kept
 

@@ -81,13 +81,14 @@ def spawn(
         Cause of each failure, by name.
     """
     failed: dict[str, str] = {}
+    keys: dict[str, str] = {}
     missing = []
     for raw in todo:
-        if shelf.find(raw.name, raw.digest()) is None:
+        keys[raw.name] = raw.digest()
+        if shelf.find(raw.name, keys[raw.name]) is None:
             missing.append(raw)
         else:
             on_done(raw.name)
-    keys = {raw.name: raw.digest() for raw in missing}
     jobs = [raw.job() | {"folder": str(shelf.begin(raw.name))} for raw in missing]
     command = [str(python), str(SPAWN)]
     for answer in workers.answers(command, jobs, processes=processes, timeout=timeout, log=log):

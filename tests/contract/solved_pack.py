@@ -189,8 +189,8 @@ def _furniture(
 ) -> AssetInfo:
     """A slab on four legs."""
     xy = np.array(face)
-    slab = trimesh.creation.extrude_polygon(_polygon(xy), 0.04)
-    slab.apply_translation([0, 0, height - 0.04])
+    rings = [np.column_stack([xy, np.full(len(xy), z)]) for z in (height - 0.04, height)]
+    slab = trimesh.convex.convex_hull(np.concatenate(rings))
     spread = np.abs(xy).max(axis=0) * 0.65
     legs = [trimesh.creation.box((0.05, 0.05, height - 0.04)) for _ in range(4)]
     for k, leg in enumerate(legs):
@@ -225,12 +225,6 @@ def _furniture(
         licence="",
         attribution="",
     )
-
-
-def _polygon(xy: np.ndarray) -> object:
-    from shapely import Polygon
-
-    return Polygon(xy)
 
 
 def _glb(path: Path, mesh: trimesh.Trimesh) -> str:
