@@ -34,7 +34,7 @@ ALIKE = tuple(
     for pair in (
         "cup|mug", "cup|glass", "cup|tumbler", "pot|pan", "pot|saucepan", "pot|bowl", "jar|can",
         "jar|vase", "bottle|vase", "plate|saucer", "plate|dish", "bowl|dish", "book|book stack",
-        "bag|sack", "food box|carton", "towel|napkin", "basket|box",
+        "bag|sack", "box|carton", "box|crate", "crate|basket", "towel|napkin", "basket|box",
     )
 )  # fmt: skip
 """categories that people may mix up; see Clarity.alike"""

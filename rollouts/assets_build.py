@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -32,12 +32,16 @@ PIECE = 6_000_000
 """bytes on disk for each asset while it is built"""
 
 
+T = TypeVar("T")
+Seed = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/assets_build.yaml."""
 
     out: str | None
-    category: tuple[str, ...] | None
-    seeds: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] | None
+    category: tuple[str, ...] | str | None
+    seeds: tuple[Seed, ...] | Seed | None
     jobs: Annotated[int, msgspec.Meta(ge=1)]
     work: str | None
     environment: str | None
@@ -62,8 +66,8 @@ def build(settings: Settings) -> int:
         raise ConfigError("out: expected the folder of the pack, got none: out=DIR")
     out = Path(settings.out).absolute()
     work = Path(settings.work).absolute() if settings.work else out.with_name(out.name + ".work")
-    chosen = _chosen(settings.category)
-    shapes = spawning.raws(chosen, settings.seeds)
+    chosen = _chosen(_several(settings.category))
+    shapes = spawning.raws(chosen, _several(settings.seeds))
     environment.check_room(work, PIECE * len(shapes), f"a build of {len(shapes)} shapes")
     shelves = {kind: Shelf(work / kind) for kind in ("raw", "done", "grasps", "scenes")}
     home = Path(settings.environment) if settings.environment else environment.default_folder()
@@ -111,15 +115,20 @@ def build(settings: Settings) -> int:
     return 0
 
 
+def _several(given: T | tuple[T, ...] | None) -> tuple[T, ...] | None:
+    return given if given is None or isinstance(given, tuple) else (given,)
+
+
 def _chosen(wanted: Sequence[str] | None) -> Mapping[str, Recipe]:
     if wanted is None:
         return RECIPES
-    nouns = {r.category.noun: key for key, r in RECIPES.items()}
-    keys = [nouns.get(w, w) for w in wanted]
-    for key, word in zip(keys, wanted, strict=True):
-        if key not in RECIPES:
+    chosen: dict[str, Recipe] = {}
+    for word in wanted:
+        found = {k: r for k, r in RECIPES.items() if word in (k, r.category.noun)}
+        if not found:
             raise BuildError(f"category: {word!r} is not known (known: {', '.join(RECIPES)})")
-    return {key: RECIPES[key] for key in keys}
+        chosen |= found
+    return chosen
 
 
 def _measured(

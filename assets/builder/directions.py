@@ -47,6 +47,8 @@ THIN = 0.25
 """width of a stem by that of its fruit"""
 RAGGED = 0.3
 """spread of the distances from the axis by their mean, of leaves"""
+LONG_FRUIT = 0.3
+"""squared spread across a long fruit by that along it"""
 PAGES_INSET = 0.002
 """m that a cover overhangs its pages"""
 ALIKE, UNLIKE = 12.0, 15.0
@@ -271,16 +273,25 @@ def stem(shape: Shape) -> Points | None:
 
 
 def leaves(shape: Shape) -> Points | None:
-    """Up, where a smooth body ends in a ragged crown above (pineapples)."""
+    """Along a long fruit, from its smooth body to the ragged crown at the other end."""
     points = shape.samples()
-    share = points[:, 2] / points[:, 2].max()
-    radius = np.linalg.norm(points[:, :2] - np.median(points[:, :2], axis=0), axis=1)
-    body = radius[(share > 0.12) & (share < 0.3)]
-    crown = radius[(share > 0.6) & (share < 0.85)]
-    if len(body) < 30 or len(crown) < 30:
+    points = points - points.mean(0)
+    spread, axes = np.linalg.eigh(points.T @ points)
+    if spread[1] > LONG_FRUIT * spread[2]:
         return None
-    is_ragged = crown.std() / crown.mean() > RAGGED > 2 * body.std() / body.mean()
-    return _UP if is_ragged else None
+    axis = axes[:, 2]
+    along = points @ axis
+    radius = np.linalg.norm(points - np.outer(along, axis), axis=1)
+    for sign in (1.0, -1.0):
+        share = sign * along - (sign * along).min()
+        share /= share.max()
+        body = radius[(share > 0.1) & (share < 0.3)]
+        crown = radius[(share > 0.7) & (share < 0.85)]
+        if len(body) < 30 or len(crown) < 30:
+            continue
+        if crown.std() / crown.mean() > RAGGED > 2 * body.std() / body.mean():
+            return np.asarray(sign * axis)
+    return None
 
 
 MEASURERS: Mapping[str, Callable[[Shape], Points | None]] = MappingProxyType(

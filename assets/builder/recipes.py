@@ -74,18 +74,20 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 noun="mug", plural="mugs", mass=(0.1, 0.7), wall=0.003, density=1600, friction=0.5,
                 is_open=True, is_turned=True, handle_pieces=8,
                 directions=("opening", "handle"),
+                material="ceramic",
             ),
         ),
         "cup": Recipe(
             factory="tableware.cup.CupFactory",
             attributes={"has_guard": False},
             longest=(0.07, 0.11),
-            seeds=(0, 1, 3, 5),
+            seeds=(0, 3, 5),
             unseen=(5,),
             paints=((0, 'orange'), (3, 'green')),
             category=Category(
                 noun="cup", plural="cups", mass=(0.05, 0.5), wall=0.0025, density=1600,
                 friction=0.5, is_open=True, is_turned=True, directions=("opening",),
+                material="ceramic",
             ),
         ),
         "bowl": Recipe(
@@ -97,17 +99,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="bowl", plural="bowls", mass=(0.1, 1.3), wall=0.003, density=1500,
                 friction=0.5, is_open=True, is_turned=True, directions=("opening",),
+                material="ceramic",
             ),
         ),
         "plate": Recipe(
             factory="tableware.plate.PlateFactory",
             longest=(0.14, 0.22),
-            seeds=(0, 1, 2, 4, 5),
+            seeds=(0, 1, 2, 5),
             unseen=(5,),
-            paints=((4, 'blue'), (0, 'red')),
+            paints=((1, 'blue'), (0, 'red')),
             category=Category(
                 noun="plate", plural="plates", mass=(0.12, 0.8), wall=0.004, density=2000,
                 friction=0.5, takes_load=True, is_turned=True,
+                material="ceramic",
             ),
         ),
         "bottle": Recipe(
@@ -130,6 +134,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="can", plural="cans", mass=(0.04, 0.7), density=700, friction=0.5,
                 takes_load=True, is_turned=True,
+                material="metal",
             ),
         ),
         "wine_glass": Recipe(
@@ -141,6 +146,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="wine glass", plural="wine glasses", mass=(0.05, 0.35), wall=0.002,
                 density=2500, friction=0.5, is_turned=True, directions=("opening",),
+                material="glass",
             ),
         ),
         "fork": Recipe(
@@ -184,14 +190,15 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 friction=0.5, settles=True, slabs=(0, 6), directions=("blade", "handle"),
             ),
         ),
-        "jar": Recipe(
+        "square_bottle": Recipe(
             factory="tableware.jar.JarFactory",
             longest=(0.09, 0.16),
             seeds=(0, 2, 4, 7, 8),
             unseen=(8,),
             paints=((4, 'green'),),
             category=Category(
-                noun="jar", plural="jars", mass=(0.1, 1.0), wall=0.003, density=2500, friction=0.5,
+                noun="bottle", plural="bottles", mass=(0.1, 1.0), wall=0.003, density=2500,
+                friction=0.5,
                 slabs=(2, 6), directions=("neck",),
             ),
         ),
@@ -217,6 +224,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 noun="pot", plural="pots", mass=(0.25, 2.0), wall=0.002, density=4000,
                 friction=0.5, is_open=True, is_turned=True, handle_pieces=3,
                 directions=("opening",),
+                material="metal",
             ),
         ),
         "lid": Recipe(
@@ -239,6 +247,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="snack bag", plural="snack bags", mass=(0.02, 0.4), density=120, friction=0.6,
                 settles=True, is_one_hull=True,
+                material="plastic",
             ),
         ),
         "food_box": Recipe(
@@ -247,8 +256,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             seeds=(0, 1, 2, 4, 5),
             unseen=(5,),
             category=Category(
-                noun="food box", plural="food boxes", mass=(0.05, 0.8), density=150, friction=0.6,
+                noun="box", plural="boxes", mass=(0.05, 0.8), density=150, friction=0.6,
                 takes_load=True, is_one_hull=True,
+                material="cardboard",
             ),
         ),
         "apple": Recipe(
@@ -271,7 +281,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="pineapple", plural="pineapples", mass=(0.2, 1.6), density=600,
                 friction=0.6, lies=True,
-                slabs=(2, 5), directions=("stem",),
+                slabs=(2, 5), directions=("leaves",),
             ),
         ),
         "star_fruit": Recipe(
@@ -338,6 +348,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="book", plural="books", mass=(0.05, 1.4), density=750, friction=0.6,
                 takes_load=True, is_one_hull=True, directions=("spine", "cover"),
+                material="paper",
             ),
         ),
         "book_stack": Recipe(
@@ -348,6 +359,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="book stack", plural="book stacks", mass=(0.3, 3.0), density=600,
                 friction=0.6, takes_load=True, split=True,
+                material="paper",
             ),
         ),
         "lamp": Recipe(
@@ -369,6 +381,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="towel", plural="towels", mass=(0.03, 0.6), density=180, friction=0.9,
                 takes_load=True, is_one_hull=True,
+                material="fabric",
             ),
         ),
         "cushion": Recipe(
@@ -380,17 +393,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             category=Category(
                 noun="cushion", plural="cushions", mass=(0.02, 0.5), density=70, friction=0.9,
                 settles=True, is_one_hull=True,
+                material="fabric",
             ),
         ),
-        "basket": Recipe(
+        "crate": Recipe(
             factory="organizer.basket.BasketBaseFactory",
             longest=(0.14, 0.24),
             seeds=(0, 8, 9, 12),
             unseen=(9,),
             paints=((12, 'pink'),),
             category=Category(
-                noun="basket", plural="baskets", mass=(0.1, 0.9), wall=0.003, density=950,
+                noun="crate", plural="crates", mass=(0.1, 0.9), wall=0.003, density=950,
                 friction=0.5, is_open_box=True, is_open=True, directions=("opening",),
+                material="plastic",
             ),
         ),
         "monitor": Recipe(
@@ -443,7 +458,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "kitchen_island": Recipe(
             factory="shelves.kitchen_space.KitchenIslandFactory",
             longest=(1.2, 2.0),
-            seeds=(2, 3, 4), triangles=6000, texture=512, is_furniture=True,
+            seeds=(2, 10, 11), triangles=6000, texture=512, is_furniture=True,
             category=Category(
                 noun="kitchen counter", plural="kitchen counters", mass=(10, 400), density=100,
                 friction=0.6,

@@ -57,7 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
         items={
             "book": (1, 3), "book stack": (0, 1), "mug": (1, 2), "lamp": (0, 1), "can": (0, 2),
             "snack bag": (0, 1), "monitor": (0, 1), "seashell": (0, 1), "cushion": (0, 1),
-            "basket": (0, 1), "bottle": (0, 1), "apple": (0, 1),
+            "crate": (0, 1), "bottle": (0, 1), "apple": (0, 1),
         },
         seeds=(0, 1, 2, 3),
         against_wall=True,
@@ -67,8 +67,8 @@ SETTINGS: tuple[Setting, ...] = (
         room="kitchen",
         tables=("kitchen counter",),
         items={
-            "pan": (0, 2), "pot": (0, 2), "pot lid": (0, 1), "jar": (1, 3), "bottle": (1, 2),
-            "food box": (1, 2), "snack bag": (0, 1), "spatula": (0, 1), "bowl": (0, 2),
+            "pan": (0, 2), "pot": (0, 2), "pot lid": (0, 1), "bottle": (2, 4),
+            "box": (1, 2), "snack bag": (0, 1), "spatula": (0, 1), "bowl": (0, 2),
             "can": (1, 2), "pineapple": (0, 1), "coconut": (0, 1), "apple": (0, 2),
             "towel": (0, 1), "knife": (0, 1),
         },
@@ -81,7 +81,7 @@ SETTINGS: tuple[Setting, ...] = (
         items={
             "book": (1, 2), "book stack": (0, 1), "cup": (1, 2), "bowl": (0, 1), "vase": (0, 1),
             "strawberry": (0, 2), "apple": (0, 2), "snack bag": (0, 1), "can": (0, 2),
-            "seashell": (0, 1), "basket": (0, 1), "wine glass": (0, 1),
+            "seashell": (0, 1), "crate": (0, 1), "wine glass": (0, 1),
             "cushion": (0, 1),
         },
         seeds=(0, 1, 2, 3),

@@ -78,13 +78,21 @@ def test_an_empty_folder_becomes_a_pack(workshop: Path) -> None:
     pack = Pack(workshop / "pack")
     assert [a.name for a in pack.manifest.assets] == [f"food_box_00{k}" for k in range(3)]
     info = pack["food_box_002"]
-    assert info.category == "food box"
+    assert info.category == "box"
     assert info.factory_seed == 2
     assert info.size == pytest.approx((0.06, 0.10, 0.12), abs=1e-5)
     assert info.mass == pytest.approx(150 * 0.06 * 0.10 * 0.12, rel=1e-3)
     assert info.colour == "red"
     assert info.symmetry == 2
     assert len(pack.mesh("food_box_000").faces) == 12
+
+
+def test_one_kind_and_seed_need_no_list_and_a_kind_may_have_several_factories(
+    workshop: Path,
+) -> None:
+    assert assets_build.main([*arguments(workshop, "3"), "category=bottle"]) == 0
+    made = {(a.name, a.category) for a in Pack(workshop / "pack").manifest.assets}
+    assert made == {("bottle_003", "bottle"), ("square_bottle_003", "bottle")}
 
 
 def test_a_second_build_makes_nothing_anew_and_gives_the_same_pack(workshop: Path) -> None:

@@ -35,7 +35,7 @@ def test_shapes_are_the_same_in_two_builds(home: Path, tmp_path: Path) -> None:
         packs.append(Pack(out))
     first, second = packs
     assert [a.name for a in first.manifest.assets] == [
-        "apple_000", "apple_001", "fork_000", "fork_001",
+        "apple_000", "apple_000_yellow", "apple_001", "fork_000", "fork_001",
     ]  # fmt: skip
     for a in first.manifest.assets:
         b = second[a.name]
@@ -60,7 +60,7 @@ def test_a_real_build_that_was_killed_goes_on(home: Path, tmp_path: Path) -> Non
     kept = {p: p.stat().st_mtime_ns for p in raw.glob("*/done.json")}
     assert not out.exists()
     assert assets_build.main(arguments) == 0
-    assert len(Pack(out).manifest.assets) == 4
+    assert len(Pack(out).manifest.assets) == 5
     assert all(p.stat().st_mtime_ns == when for p, when in kept.items())
 
 
