@@ -14,21 +14,16 @@ output:
 The problem is ours; the room layout, the moves and the annealing are Infinigen's.
 """
 
-import json
 import math
-import os
-import sys
 import time
 from collections import OrderedDict
 
-_ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
-os.dup2(2, 1)  # Blender and the solver talk on standard output
-
-import bpy  # noqa: E402
-import mathutils  # noqa: E402
-import numpy as np  # noqa: E402
-import offline  # noqa: E402
-import shapely  # noqa: E402
+import answers  # first: it takes standard output away from Blender
+import bpy
+import mathutils
+import numpy as np
+import offline
+import shapely
 
 TABLE_STEPS = 15
 GAP = 0.002
@@ -287,19 +282,7 @@ def main() -> None:
     """Answer jobs until standard input ends."""
     offline.import_examples()
     offline.prepare("fast_solve", "singleroom")
-    for line in sys.stdin:
-        job = json.loads(line)
-        answer = {"name": job["name"], "error": None, "scene": None, "figures": {}}
-        try:
-            answer |= solve(job)
-        except Exception as e:  # noqa: BLE001 - one unlucky seed must not stop the others
-            import traceback
-
-            traceback.print_exc()
-            answer["error"] = f"{type(e).__name__}: {e}".splitlines()[0][:300]
-        _ANSWERS.write(json.dumps(answer) + "\n")
-    _ANSWERS.flush()
-    os._exit(0)  # bpy may crash at the interpreter's end
+    answers.serve(solve)
 
 
 if __name__ == "__main__":

@@ -14,19 +14,14 @@ A job's folder gets mesh.npz (vertices [V, 3] m, uv [V, 2] from the texture's to
 
 import contextlib
 import importlib
-import json
 import math
-import os
-import sys
 import time
 from pathlib import Path
 
-_ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
-os.dup2(2, 1)  # Blender talks on standard output
-
-import bpy  # noqa: E402
-import numpy as np  # noqa: E402
-import offline  # noqa: E402
+import answers  # first: it takes standard output away from Blender
+import bpy
+import numpy as np
+import offline
 
 AREA_GUARD = (0.93, 1.07)
 """allowed change of a surface by decimation; collapse eats table tops, which are single n-gons"""
@@ -352,19 +347,7 @@ def main() -> None:
     """Answer jobs until standard input ends."""
     offline.prepare()
     make_bakeable()
-    for line in sys.stdin:
-        job = json.loads(line)
-        answer = {"name": job["name"], "error": None, "figures": {}}
-        try:
-            answer["figures"] = spawn(job)
-        except Exception as e:  # noqa: BLE001 - whatever a factory does, the others go on
-            import traceback
-
-            traceback.print_exc()
-            answer["error"] = f"{type(e).__name__}: {e}".splitlines()[0][:300]
-        _ANSWERS.write(json.dumps(answer) + "\n")
-    _ANSWERS.flush()
-    os._exit(0)  # bpy may crash at the interpreter's end
+    answers.serve(lambda job: {"figures": spawn(job)})
 
 
 if __name__ == "__main__":
