@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from mesh_parts import textured
 from PIL import Image
 
 from refergym.assets import records
@@ -199,18 +200,11 @@ def _asset(folder: Path, name: str, parts: Sequence[trimesh.Trimesh], top: Top |
 
 def _glb(mesh: trimesh.Trimesh) -> bytes:
     """A GLB (y up) with flat normals; the texture goes from brown to black along the height."""
-    y_up = mesh.vertices[:, [0, 2, 1]] * (1, 1, -1)
     shades = np.linspace(0, 1, 64)[:, None, None] * np.array([190, 140, 90])
     image = np.broadcast_to(shades, (64, 8, 3)).astype(np.uint8)[::-1]
     heights = mesh.vertices[:, 2] / mesh.extents[2]
     uv = np.column_stack([np.full(len(heights), 0.5), 0.1 + 0.8 * heights])
-    material = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(image))
-    visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
-    normals = mesh.vertex_normals[:, [0, 2, 1]] * (1, 1, -1)
-    out = trimesh.Trimesh(y_up, mesh.faces, visual=visual, vertex_normals=normals, process=False)
-    data = out.export(file_type="glb", include_normals=True)
-    assert isinstance(data, bytes)
-    return data
+    return textured(mesh, image, uv)
 
 
 def _texture(folder: Path, use: str) -> TextureInfo:

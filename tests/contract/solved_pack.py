@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import trimesh
-from PIL import Image
+from mesh_parts import textured
 
 from refergym.assets import poses, records
 from refergym.assets.composers.stacking import rest_height
@@ -228,17 +228,10 @@ def _furniture(
 
 
 def _glb(path: Path, mesh: trimesh.Trimesh) -> str:
-    flat = mesh.triangles.reshape(-1, 3)
-    flat = np.stack([flat[:, 0], flat[:, 2], -flat[:, 1]], axis=1)  # glTF is y up
-    material = trimesh.visual.material.PBRMaterial(
-        baseColorTexture=Image.new("RGB", (8, 8), (150, 110, 70))
-    )
-    visual = trimesh.visual.TextureVisuals(uv=np.full((len(flat), 2), 0.5), material=material)
-    shown = trimesh.Trimesh(
-        vertices=flat, faces=np.arange(len(flat)).reshape(-1, 3), visual=visual, process=False
-    )
-    data = trimesh.Scene({"mesh": shown}).export(
-        file_type="glb", include_normals=True, unitize_normals=True
+    mesh = mesh.copy()
+    mesh.unmerge_vertices()  # flat: each face has normals of its own
+    data = textured(
+        mesh, np.full((8, 8, 3), (150, 110, 70), np.uint8), np.full((len(mesh.vertices), 2), 0.5)
     )
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()

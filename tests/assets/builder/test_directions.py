@@ -5,25 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import trimesh
+from mesh_parts import Mesh, box, joined
 
 from refergym.assets.builder import directions
 from refergym.assets.builder.directions import measured
 from refergym.assets.library import open_pack
 
-Mesh = tuple[np.ndarray, np.ndarray]
 UP = (0.0, 0.0, 1.0)
-
-
-def joined(*meshes: trimesh.Trimesh) -> Mesh:
-    whole = trimesh.util.concatenate(list(meshes))
-    return np.asarray(whole.vertices, np.float64), np.asarray(whole.faces, np.int64)
-
-
-def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> trimesh.Trimesh:
-    low, high = np.transpose([x, y, z])
-    mesh = trimesh.creation.box(high - low)
-    mesh.apply_translation((low + high) / 2)
-    return mesh
 
 
 def revolved(*profile: tuple[float, float]) -> trimesh.Trimesh:

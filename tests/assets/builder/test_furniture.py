@@ -6,23 +6,10 @@ import shapely
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mesh_parts import Mesh, box, joined
 
 from refergym.assets.builder import furniture
 from refergym.assets.library import Top
-
-Mesh = tuple[np.ndarray, np.ndarray]
-
-
-def joined(*meshes: trimesh.Trimesh) -> Mesh:
-    whole = trimesh.util.concatenate(list(meshes))
-    return np.asarray(whole.vertices, np.float64), np.asarray(whole.faces, np.int64)
-
-
-def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> trimesh.Trimesh:
-    low, high = np.transpose([x, y, z])
-    mesh = trimesh.creation.box(high - low)
-    mesh.apply_translation((low + high) / 2)
-    return mesh
 
 
 def four_legs(height: float) -> list[trimesh.Trimesh]:

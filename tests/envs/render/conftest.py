@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from mesh_parts import textured
 from PIL import Image
 
 from refergym.assets import records
@@ -21,18 +22,6 @@ QUARTERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
 """top left red, top right green, bottom left blue, bottom right white"""
 
 Compose = Callable[..., SceneSpec]
-
-
-def textured(mesh: trimesh.Trimesh, image: np.ndarray, uv: np.ndarray) -> bytes:
-    """A GLB (y up) of a mesh that is given z up; uv has its origin at the bottom left."""
-    y_up = mesh.vertices[:, [0, 2, 1]] * (1, 1, -1)
-    material = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(image))
-    visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
-    normals = mesh.vertex_normals[:, [0, 2, 1]] * (1, 1, -1)
-    out = trimesh.Trimesh(y_up, mesh.faces, visual=visual, vertex_normals=normals, process=False)
-    data = out.export(file_type="glb", include_normals=True)
-    assert isinstance(data, bytes)
-    return data
 
 
 def solids() -> dict[str, bytes]:
