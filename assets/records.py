@@ -44,7 +44,7 @@ def decode(data: bytes | str, kind: type[T], *, error: type[ValueError] = SpecEr
     """
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, RecursionError) as e:
         raise error(f"not valid JSON: {e}") from e
     return convert(raw, kind, error=error)
 

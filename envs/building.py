@@ -1,6 +1,7 @@
 """Build a `ReferEnv` from a composed config."""
 
 import functools
+import inspect
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -9,6 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from refergym.assets import records
+from refergym.assets.library import Pack, open_pack
 from refergym.assets.records import Record
 from refergym.envs.errors import EnvError
 from refergym.envs.refer_env import ReferEnv
@@ -19,24 +21,28 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
 
     Args:
         config: scene, task, backend, renderer, sensor (each with `_target_`), max_steps, pictures;
-            randomisation (with `_target_`) may be left out.
+            randomisation (with `_target_`) and pack (a folder) may be left out.
         render_mode: "rgb_array" or None.
 
     Raises:
         EnvError: naming the key that is wrong.
+        PackError: if there is no such pack, or it is damaged.
     """
-    for key in ("max_steps", "pictures"):
+    for key in ("max_steps", "pictures", "pack"):
         _check_type(key, config.get(key))
+    pack = None if config.get("pack") is None else open_pack(config.pack)
+    make = functools.partial(_make, config, pack)
     return ReferEnv(
-        composer=_make(config, "scene"),
-        task=_make(config, "task"),
-        backend=functools.partial(_make, config, "backend"),
-        renderer=functools.partial(_make, config, "renderer"),
-        sensor=_make(config, "sensor"),
-        randomisation=None if "randomisation" not in config else _make(config, "randomisation"),
+        composer=make("scene"),
+        task=make("task"),
+        backend=functools.partial(make, "backend"),
+        renderer=functools.partial(make, "renderer"),
+        sensor=make("sensor"),
+        randomisation=None if "randomisation" not in config else make("randomisation"),
         max_steps=config.max_steps,
         pictures=config.pictures,
         render_mode=render_mode,
+        pack=pack,
     )
 
 
@@ -45,14 +51,17 @@ def _check_type(key: str, value: Any) -> None:
         raise EnvError(f"pictures: expected true or false, got {value!r}")
     if key == "max_steps" and value is not None and (type(value) is not int or value < 1):
         raise EnvError(f"max_steps: expected null or a whole number >= 1, got {value!r}")
+    if key == "pack" and not isinstance(value, str | None):
+        raise EnvError(f"pack: expected null or the folder of a pack, got {value!r}")
 
 
-def _make(config: DictConfig, group: str) -> Any:
-    """Make the part that a group's config describes."""
+def _make(config: DictConfig, pack: Pack | None, group: str) -> Any:
+    """Make the part that a group's config describes; what takes a `pack` gets this one."""
     plain = OmegaConf.to_container(config[group], resolve=True)
     _check_records(plain, group)
     try:
-        made = instantiate(plain, _convert_="all")
+        given = {"pack": pack} if pack is not None and _takes_pack(plain, group) else {}
+        made = instantiate(plain, _convert_="all", **given)
     except InstantiationException as e:
         cause = e.__cause__ or e
         text = " ".join(str(cause).split("full_key")[0].split())
@@ -61,6 +70,12 @@ def _make(config: DictConfig, group: str) -> Any:
         # configs have lists where records have tuples
         return records.convert(msgspec.to_builtins(made), type(made), error=EnvError)
     return made
+
+
+def _takes_pack(node: Any, group: str) -> bool:
+    target = node.get("_target_") if isinstance(node, dict) else None
+    kind = _find(target, group) if isinstance(target, str) else None
+    return callable(kind) and "pack" in inspect.signature(kind).parameters
 
 
 def _check_records(node: Any, path: str) -> None:

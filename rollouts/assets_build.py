@@ -66,8 +66,11 @@ def build(settings: Settings) -> int:
         raise ConfigError("out: expected the folder of the pack, got none: out=DIR")
     out = Path(settings.out).absolute()
     work = Path(settings.work).absolute() if settings.work else out.with_name(out.name + ".work")
+    building.check_target(out)
     chosen = _chosen(_several(settings.category))
     shapes = spawning.raws(chosen, _several(settings.seeds))
+    if not shapes:
+        raise BuildError("category, seeds: nothing to build; name at least one of each, or null")
     environment.check_room(work, PIECE * len(shapes), f"a build of {len(shapes)} shapes")
     shelves = {kind: Shelf(work / kind) for kind in ("raw", "done", "grasps", "scenes")}
     home = Path(settings.environment) if settings.environment else environment.default_folder()

@@ -60,6 +60,7 @@ class Settings(Record, frozen=True, kw_only=True):
     video: bool
     video_size: Annotated[int, msgspec.Meta(ge=64, le=2048)]
     suite: str | None
+    pack: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +181,7 @@ def _plan(settings: Settings, composed: config.Composed, config_dir: str | Path 
     )
     return Plan(
         env={group: getattr(settings, group) for group in ENV_GROUPS},
+        pack=settings.pack,
         policies=policies,
         task=task,
         suite=settings.suite or f"{task}-s{settings.seed}",
@@ -201,7 +203,7 @@ def _check(plan: Plan, composed: config.Composed) -> output.RunInfo:
             choices=composed.choices,
             backend=env.backend.kind,
             renderer=env.renderer.name,
-            pack=open_pack().digest,
+            pack=open_pack(plan.pack).digest,
             versions=plan.versions,
         )
     finally:

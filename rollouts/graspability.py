@@ -20,6 +20,7 @@ from rich.progress import track
 from refergym.assets import poses, records
 from refergym.assets.builder import writing
 from refergym.assets.camera import camera_from_fov, look_at
+from refergym.assets.errors import PackError
 from refergym.assets.library import PACK_DIR, GraspRecord, Pack
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
@@ -116,12 +117,21 @@ def measure(
 
 
 def write(pack: Pack, measured: dict[str, tuple[GraspRecord, ...]]) -> None:
-    """Put grasp records into a pack's manifest, all or nothing."""
+    """Put grasp records into a pack's manifest, all or nothing.
+
+    What was added to the pack while they were measured stays in it.
+
+    Raises:
+        PackError: if it cannot be written.
+    """
+    manifest = Pack(pack.folder).manifest
     assets = tuple(
-        msgspec.structs.replace(a, grasps=measured.get(a.name, a.grasps))
-        for a in pack.manifest.assets
+        msgspec.structs.replace(a, grasps=measured.get(a.name, a.grasps)) for a in manifest.assets
     )
-    writing.write_manifest(pack.folder, msgspec.structs.replace(pack.manifest, assets=assets))
+    try:
+        writing.write_manifest(pack.folder, msgspec.structs.replace(manifest, assets=assets))
+    except OSError as e:
+        raise PackError(f"{pack.folder}: cannot write the manifest ({e.strerror})") from e
 
 
 def _at_scale(
@@ -138,6 +148,8 @@ def _at_scale(
         low, high = heightmap.bounds(caster, spec, before, 0)
         view = heightmap.overhead(caster, spec, before, low[:2], high[:2])
         cells = np.argwhere(view.ids == 0)
+        if not len(cells):
+            continue  # too thin to be seen from above
         cell = cells[rng.integers(len(cells))]
         point = np.array([*view.centres(cell), view.heights[tuple(cell)]])
         if backend.pick(point).event is not Event.PICKED:

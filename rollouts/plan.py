@@ -29,6 +29,8 @@ class Plan(Record, frozen=True, kw_only=True):
 
     env: dict[str, dict[str, Any]]
     """configs of the groups scene, task, backend, renderer, sensor and randomisation"""
+    pack: str | None = None
+    """folder of the asset pack; none takes the package's own"""
     policies: dict[str, dict[str, Any]]
     """configs of the policies by the name that stands in results"""
     task: str
@@ -57,7 +59,7 @@ def build_env(plan: Plan) -> ReferEnv:
     Raises:
         EnvError: naming the key that is wrong.
     """
-    groups = {**plan.env, "max_steps": None, "pictures": True}
+    groups = {**plan.env, "pack": plan.pack, "max_steps": None, "pictures": True}
     return building.build_env(OmegaConf.create(groups))
 
 

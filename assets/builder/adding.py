@@ -1,6 +1,8 @@
 """Put anybody's mesh into a pack, through the same steps as the builder's own, all or nothing."""
 
 import logging
+import math
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from refergym.assets import records
 from refergym.assets.builder import asset_checks, checking, finish, hulls, simplify, writing
 from refergym.assets.builder.categories import Category
 from refergym.assets.builder.finish import RawMesh
@@ -34,6 +37,11 @@ DENSITY = 500.0
 """kg/m3 of categories that are not known"""
 FRICTION = 0.5
 """of such"""
+LONGEST_NOUN = 40
+NOUN = re.compile(rf"(?=.{{1,{LONGEST_NOUN}}}$)[A-Za-z]+([ '-][A-Za-z0-9]+)*")
+"""what a category may be called"""
+RESERVED = ("textures", "scenes", "manifest.json", "LICENSE", "NOTICE", "README.md")
+"""names in a pack's folder that are no asset's"""
 
 
 class Addition(Record, frozen=True, kw_only=True):
@@ -75,6 +83,7 @@ def add(path: Path, pack: Path, wanted: Addition) -> AssetInfo:
         PackError: naming the file or value that is wrong, and what to do; the pack is as it was.
         BuildError: if a library of the extra `pack` is missing.
     """
+    _check(wanted)
     recipe = _recipe(wanted)
     name = _name(pack, wanted)
     surfaces = read_surfaces(path, wanted.up)
@@ -99,16 +108,36 @@ def add(path: Path, pack: Path, wanted: Addition) -> AssetInfo:
             staging, body, licence=wanted.licence, attribution=wanted.attribution
         )
         info = msgspec.structs.replace(info, split=wanted.split)
+        try:
+            records.convert(msgspec.to_builtins(info), AssetInfo, error=PackError)
+        except PackError as e:
+            raise PackError(f"{path}: too small or too thin for a record: {e}") from e
         _install(staging, pack, info)
     _believe(pack, info)
     return info
 
 
+def _check(wanted: Addition) -> None:
+    """Refuse what no type can: words that are no words, numbers without an end."""
+    if not NOUN.fullmatch(wanted.category):
+        raise PackError(
+            f"category: {wanted.category[:40]!r}; say what it is in one English noun of at most"
+            f" {LONGEST_NOUN} letters, as in category=mug or category='wine glass'"
+        )
+    for key in ("longest", "density", "wall", "friction"):
+        value = getattr(wanted, key)
+        if value is not None and not math.isfinite(value):
+            raise PackError(f"{key}: expected a finite number, got {value}")
+    least, most = SIZES
+    if wanted.longest is not None and not least <= wanted.longest <= most:
+        raise PackError(f"longest: expected {least:g} to {most:g} (m), got {wanted.longest:g}")
+
+
 def _recipe(wanted: Addition) -> Category:
-    noun = wanted.category.strip()
-    if not noun:
-        raise PackError("category: empty; say what it is in one English noun, as in category=mug")
-    known = {r.category.noun: r.category for r in RECIPES.values()}.get(noun)
+    kinds = {r.category.noun: r.category for r in RECIPES.values()}
+    noun = wanted.category
+    noun = noun.lower() if noun.lower() in kinds else noun
+    known = kinds.get(noun)
     wall = known.wall if known and wanted.wall is None else wanted.wall
     return Category(
         noun=noun,
@@ -144,12 +173,14 @@ def _name(folder: Path, wanted: Addition) -> str:
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PackError(f"{folder}: not empty, and not a pack; name another folder as out=")
     if wanted.name is None:
-        stem = "".join(c if NAME.fullmatch(c) else "_" for c in wanted.category.strip())
+        stem = "".join(c if NAME.fullmatch(c) else "_" for c in wanted.category)
         name = next(n for k in range(len(taken) + 1) if (n := f"{stem}_{k:03d}") not in taken)
     else:
         name = wanted.name
     if not NAME.fullmatch(name):
         raise PackError(f"name: {name!r} has other signs than letters, digits, '_', '-' and '.'")
+    if name in RESERVED:
+        raise PackError(f"name: {name!r} is what a pack calls a part of its own; choose another")
     if name in taken:
         raise PackError(f"name: {name!r} is in the pack {folder} already; choose another name=")
     return name
@@ -222,8 +253,11 @@ def _install(staging: Path, pack: Path, info: AssetInfo) -> None:
     if any(a.name == info.name for a in manifest.assets):
         raise PackError(f"{pack}: somebody else has added {info.name!r} meanwhile; run it again")
     target = pack / info.name
-    if target.exists():  # left by a run that was killed: the manifest does not name it
-        shutil.rmtree(target)
+    if target.exists():
+        ends = {Path(info.visual).suffix, Path(info.collision).suffix}
+        if not target.is_dir() or any(f.suffix not in ends for f in target.iterdir()):
+            raise PackError(f"name: {pack} holds a {info.name!r} already; choose another name=")
+        shutil.rmtree(target)  # left by a run that was killed: the manifest does not name it
     (staging / info.name).replace(target)
     try:
         writing.write_manifest(

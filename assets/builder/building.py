@@ -107,11 +107,13 @@ def assemble(
         PackError: if the folder holds something that is no pack.
     """
     assets = tuple(assets)
-    part = folder.with_name(f".{folder.name}.part")
-    if part.exists():
-        shutil.rmtree(part)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
-        raise PackError(f"{folder}: not empty, and not a pack; name another folder")
+    check_target(folder)
+    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    if old.exists() and not folder.exists():
+        old.rename(folder)  # a run was killed between the two renames below
+    for left in (part, old):
+        if left.exists():
+            shutil.rmtree(left)
     part.mkdir(parents=True)
     for info in assets:
         shutil.copytree(done[info.shape] / info.name, part / info.name)
@@ -126,13 +128,20 @@ def assemble(
     )
     writing.write_manifest(part, manifest)
     if folder.exists():
-        old = folder.with_name(f".{folder.name}.old")
         folder.rename(old)
         part.rename(folder)
         shutil.rmtree(old)
     else:
         part.rename(folder)
     return manifest
+
+
+def check_target(folder: Path) -> None:
+    """Raise PackError unless a folder is absent, empty, or a pack that may be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise PackError(f"{folder}: a file, not a folder; name another one as out=")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
+        raise PackError(f"{folder}: not empty, and not a pack; name another folder")
 
 
 LICENSE_TEXT = """\

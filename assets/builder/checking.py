@@ -86,7 +86,7 @@ def check_pack(folder: Path, track: Track = iter) -> Report:
         raw = msgspec.json.decode(data)
         if not isinstance(raw, dict):
             raise PackError(f"{path}: expected an object, got {type(raw).__name__}")
-    except (OSError, msgspec.DecodeError, PackError) as e:
+    except (OSError, msgspec.DecodeError, RecursionError, PackError) as e:
         why = f"cannot read it ({e.strerror})" if isinstance(e, OSError) else str(e)
         return _hopeless(folder, why.removeprefix(f"{path}: "))
     manifest, faults = _decoded(raw)
@@ -149,6 +149,11 @@ def _decoded(raw: dict[str, Any]) -> tuple[Manifest, list[Fault]]:
     lists: dict[str, list[Any]] = {}
     for field, kind in _KINDS.items():
         lists[field], seen = [], set()
+        given = raw.get(field, None if field == "assets" else [])
+        if not isinstance(given, list):
+            found = "nothing" if given is None else type(given).__name__
+            text = f"{field}: expected an array, got {found}"
+            faults.append(Fault(subject="manifest.json", text=text))
         for i, entry in enumerate(_entries(raw, field)):
             try:
                 record = records.convert(entry, kind, error=PackError)

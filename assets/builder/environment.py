@@ -17,6 +17,8 @@ from refergym.assets.errors import BuildError
 log = logging.getLogger(__name__)
 
 INFINIGEN = "1.15.5"
+SHARED = ("answers.py", "offline.py")
+"""what the scripts in `SCRIPTS` have in common"""
 SCRIPTS = Path(__file__).resolve().parent.parent / "infinigen"
 """the scripts that run in it"""
 ROOM = 4 * 2**30
@@ -75,7 +77,7 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise BuildError(
-            f"{folder}: {free / 2**30:.1f} GB free, {purpose} needs {needed / 2**30:.1f}: "
+            f"{folder}: {free / 2**20:.0f} MB free, {purpose} needs {needed / 2**20:.0f}: "
             "make room or name another folder"
         )
 
@@ -126,3 +128,8 @@ def _version(python: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() or None
+
+
+def script_text(script: Path) -> str:
+    """Return what a script does, as text: itself, and what the scripts share."""
+    return "".join(p.read_text() for p in (script, *(SCRIPTS / name for name in SHARED)))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
 import trimesh
@@ -79,7 +80,8 @@ def read_surfaces(path: Path, up: Literal["y", "z"] | None = None) -> list[Surfa
         raise PackError(f"{path}: expected one of {', '.join(FORMATS)}; convert the mesh to GLB")
     _check_pictures(path, suffix)
     try:
-        scene = trimesh.load_scene(path, process=False)
+        named = _Unquoted(str(path)) if suffix == ".gltf" else None
+        scene = trimesh.load_scene(path, resolver=named, process=False)
         found = list(_surfaces(scene))
     except Exception as e:  # trimesh raises whatever the damage leads to
         why = f"{type(e).__name__}: {e}".splitlines()[0]
@@ -93,10 +95,19 @@ def read_surfaces(path: Path, up: Literal["y", "z"] | None = None) -> list[Surfa
                 f"{path}: vertex {bad[0]} is at {surface.vertices[bad[0]].tolist()}; mend or remove"
                 f" vertices that are not finite ({len(bad)} in all)"
             )
+        if surface.uv is not None and not np.isfinite(surface.uv).all():
+            raise PackError(f"{path}: texture coordinates that are not finite; unwrap it anew")
     if suffix in (".glb", ".gltf"):
         _check_loaded(path, suffix, found)
     y_up = up == "y" or (up is None and suffix in (".glb", ".gltf"))
     return [_turned(s) for s in found] if y_up else found
+
+
+class _Unquoted(trimesh.resolvers.FilePathResolver):
+    """Finds files by their names in a GLTF, where a space is "%20"; trimesh looks for that."""
+
+    def get(self, name: str) -> Any:
+        return super().get(unquote(name))
 
 
 def _surfaces(scene: trimesh.Scene) -> Iterator[Surface]:
@@ -155,6 +166,9 @@ def _material(material: Any, *, is_linear: bool) -> tuple[Image.Image | None, Po
 
 
 def _pixels(picture: Image.Image) -> Pixels:
+    if picture.mode.startswith("I"):  # 16 bits, which convert() would cut off at 255
+        deep = np.asarray(picture).astype(np.float64)
+        picture = Image.fromarray(np.clip(deep / 257 + 0.5, 0, 255).astype(np.uint8))
     small = picture.convert("RGB")
     small.thumbnail((LARGEST_SOURCE, LARGEST_SOURCE), Image.Resampling.LANCZOS)
     return np.array(small)
@@ -194,10 +208,10 @@ def _named_files(path: Path, suffix: str) -> Iterator[tuple[str, bool]]:
     if suffix == ".gltf":
         tree = _tree(path, suffix)
         for key in ("buffers", "images"):
-            for entry in tree.get(key, ()):
-                uri = str(entry.get("uri", "data:"))
+            for entry in tree.get(key) or ():
+                uri = str(entry.get("uri", "data:")) if isinstance(entry, dict) else "data:"
                 if not uri.startswith("data:"):
-                    yield uri, key == "images"
+                    yield unquote(uri), key == "images"
     elif suffix == ".obj":
         for library in _after("mtllib", path):
             yield library, False

@@ -59,7 +59,13 @@ def simplified(
     if len(surfaces) == 1 and count <= triangles and _has_own_picture(surfaces[0]):
         only = surfaces[0]
         assert only.uv is not None
-        return RawMesh(vertices=only.vertices, uv=only.uv, faces=only.faces, texture=only.texture)
+        used, faces = np.unique(only.faces, return_inverse=True)
+        return RawMesh(
+            vertices=only.vertices[used],
+            uv=only.uv[used],
+            faces=faces.reshape(-1, 3),
+            texture=only.texture,
+        )
     first = np.cumsum([0, *(len(s.vertices) for s in surfaces)])
     vertices = np.concatenate([s.vertices for s in surfaces])
     faces = np.concatenate([s.faces + n for s, n in zip(surfaces, first, strict=False)])

@@ -7,7 +7,7 @@ from typing import Any
 
 from refergym.assets import records
 from refergym.assets.builder import workers
-from refergym.assets.builder.environment import INFINIGEN, SCRIPTS
+from refergym.assets.builder.environment import INFINIGEN, SCRIPTS, script_text
 from refergym.assets.builder.workshop import Shelf, key_of
 from refergym.assets.footprints import outline
 from refergym.assets.library import AssetInfo, Pack
@@ -143,7 +143,7 @@ def solve(
     Returns:
         The scenes, and the cause of each failure by name.
     """
-    script = SOLVE.read_text()
+    script = script_text(SOLVE)
     keys = {job["name"]: key_of(dict(job), INFINIGEN, script) for job in todo}
     found: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}

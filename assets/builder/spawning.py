@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from refergym.assets.builder import workers
-from refergym.assets.builder.environment import INFINIGEN, SCRIPTS
+from refergym.assets.builder.environment import INFINIGEN, SCRIPTS, script_text
 from refergym.assets.builder.recipes import OBJECTS, Recipe
 from refergym.assets.builder.workshop import Shelf, key_of
 
@@ -43,12 +43,12 @@ class Raw:
 
     def digest(self) -> str:
         """Return the key of what the mesh is made from."""
-        return key_of(self.job(), INFINIGEN, SPAWN.read_text())
+        return key_of(self.job(), INFINIGEN, script_text(SPAWN))
 
 
 def raws(recipes: Mapping[str, Recipe], seeds: Iterable[int] | None = None) -> tuple[Raw, ...]:
     """List the shapes of recipes, with other seeds than theirs if given."""
-    chosen = None if seeds is None else tuple(seeds)
+    chosen = None if seeds is None else tuple(dict.fromkeys(seeds))
     return tuple(
         Raw(name=f"{key}_{seed:03d}", key=key, recipe=recipe, seed=seed)
         for key, recipe in recipes.items()

@@ -71,8 +71,15 @@ class Infinigen:
             ComposeError: as in `Composer.compose`, or if the pack has no solved scenes.
         """
         if not self.scenes:
+            name, known = self.pack.manifest.name, len(self.pack.manifest.scenes)
+            if known:
+                p = self.params
+                raise ComposeError(
+                    f"scene: none of the {known} solved scenes of pack {name!r} is of "
+                    f"scenes={_listed(p.scenes)} and of kinds={_listed(p.kinds)}"
+                )
             raise ComposeError(
-                f"scene: pack {self.pack.manifest.name!r} has no solved scenes; "
+                f"scene: pack {name!r} has no solved scenes; "
                 "use scene=tabletop, or a pack that has some"
             )
         check_count(wants, self.params.counts[1])
@@ -202,6 +209,10 @@ class Infinigen:
         refuse(things, framing.shown, wants, p, "seen well")
         gone = {"none": (), "cut": framing.cut, "outside": framing.cut + framing.outside}
         return framing.sight, things.without(gone[p.crop])
+
+
+def _listed(names: tuple[str, ...] | None) -> str:
+    return "null" if names is None else f"[{', '.join(names)}]"
 
 
 def _moved(shape: Polygon, base: Place) -> Polygon:

@@ -140,6 +140,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "room_distance": (0.5, 10),
     "room_height": (0.1, 10),
 }
+MOST = 64
+"""things of a scene"""
 _COUNTS = ("counts", "duplicate_counts", "add")
 
 
@@ -191,6 +193,8 @@ def _check_range(key: str, value: Any) -> None:
     if key in _COUNTS and value[0] > value[1]:
         got = f"[{value[0]}, {value[1]}]"
         raise SpecError(f"scene.{key}: expected [low, high] with low <= high, got {got}")
+    if key in _COUNTS and value[1] > MOST:
+        raise SpecError(f"scene.{key}: expected at most {MOST}, got {value[1]}")
 
 
 def _plain(value: Any) -> Any:

@@ -68,6 +68,8 @@ class Chain:
             SpecError: naming the axis that is unknown or whose strength is out of range.
         """
         check_strength(strength, "strength")
+        if not isinstance(axes, Mapping):
+            raise SpecError(f"axes: expected strengths by name, got {axes!r}")
         for name, value in axes.items():
             if name not in AXES:
                 near = difflib.get_close_matches(str(name), AXES, 1)
@@ -77,7 +79,11 @@ class Chain:
         self.strengths = {n: strength * axes[n] for n in AXES if strength * axes.get(n, 0) > 0}
         self._steps = [(n, AXES[n], s) for n, s in self.strengths.items()]
         for name, given in sorted((own or {}).items()):
-            self._steps.append((name, *_own(name, given, strength)))
+            if not isinstance(given, Mapping):
+                raise SpecError(f"own.{name}: expected axis and strength, got {given!r}")
+            axis, own_strength = _own(name, given, strength)
+            if own_strength > 0:
+                self._steps.append((name, axis, own_strength))
         self._pack = pack
 
     def __call__(self, scene: SceneSpec, seed: int, *index: int) -> SceneSpec:
@@ -90,6 +96,10 @@ class Chain:
             pack = self._pack or open_pack()
             rng = generator(seed, f"randomise {name}", *index)
             scene = axis(scene, pack, rng, strength=strength)
+            if not isinstance(scene, SceneSpec):
+                raise SpecError(
+                    f"own.{name}: expected a SceneSpec from it, got {type(scene).__name__}"
+                )
         check_scene(scene)
         return scene
 

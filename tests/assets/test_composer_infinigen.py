@@ -17,7 +17,7 @@ from refergym.assets import camera as cameras
 from refergym.assets import poses
 from refergym.assets.composers import Infinigen, Tabletop, Wants
 from refergym.assets.composers.stance import FOOT
-from refergym.assets.errors import ComposeError, PackError
+from refergym.assets.errors import ComposeError, PackError, SpecError
 from refergym.assets.footprints import fixture_polygon, footprint, support_polygon
 from refergym.assets.library import Manifest, Pack
 from refergym.assets.solved import SolvedScene, load_solved
@@ -462,3 +462,16 @@ def test_fixtures_are_only_seen(solved_pack: Pack) -> None:
     scene = Infinigen(pack=solved_pack).compose(0)
     assert all(isinstance(f, FixtureSpec) for f in scene.fixtures)
     assert len({f.id for f in scene.fixtures}) == len(scene.fixtures)
+
+
+def test_a_choice_that_leaves_no_scene_says_so() -> None:
+    for params in ({"scenes": []}, {"scenes": ["desk_0"], "kinds": ["coffee table"]}):
+        composer = Infinigen(**params)
+        with pytest.raises(ComposeError, match=r"none of the \d+ solved scenes of pack 'refergym'"):
+            composer.compose(0)
+
+
+@pytest.mark.parametrize("key", ["add", "counts"])
+def test_counts_have_an_end(key: str) -> None:
+    with pytest.raises(SpecError, match=f"scene.{key}: expected at most 64"):
+        Infinigen(**{key: [1, 10**9]})

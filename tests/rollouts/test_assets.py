@@ -128,7 +128,7 @@ def test_a_mesh_is_added_and_the_last_line_says_what_it_became(tmp_path, caplog)
     words = [str(tmp_path / "crate.stl"), "category=crate", f"out={out}", "longest=0.1"]
     with caplog.at_level("INFO", "refergym"):
         assert cli.main(["assets", "add", *words]) == 0
-    assert "added crate_000: 0.060 x 0.040 x 0.100 m, 0.12 kg, 12 triangles, grey" in caplog.text
+    assert "added crate_000: 0.060 x 0.040 x 0.100 m, 0.0353 kg, 12 triangles, grey" in caplog.text
     (info,) = Pack(out).manifest.assets
     assert (info.category, info.licence, info.split) == ("crate", "not stated", "seen")
 

@@ -126,6 +126,30 @@ def test_a_folder_that_is_no_pack_is_left_alone(workshop: Path) -> None:
     assert [p.name for p in (workshop / "pack").iterdir()] == ["thesis.txt"]
 
 
+def test_a_file_in_the_way_is_said_before_anything_is_made(workshop: Path) -> None:
+    (workshop / "pack").touch()
+    with pytest.raises(AssetError, match="a file, not a folder"):
+        assets_build.main(arguments(workshop, "[0]"))
+    assert not (workshop / "spawned.txt").exists()
+
+
+def test_what_a_killed_installation_left_is_cleared_up(workshop: Path) -> None:
+    assets_build.main(arguments(workshop, "[0]"))
+    (workshop / ".pack.old" / "half").mkdir(parents=True)
+    assets_build.main(arguments(workshop, "[0,0,1]"))
+    assert len(Pack(workshop / "pack").manifest.assets) == 2
+    (workshop / "pack").rename(workshop / ".pack.old")
+    assets_build.main(arguments(workshop, "[0]"))
+    assert len(Pack(workshop / "pack").manifest.assets) == 1
+    assert not list(workshop.glob(".pack*"))
+
+
+@pytest.mark.parametrize("key", ["category", "seeds"])
+def test_nothing_to_build_is_said(workshop: Path, key: str) -> None:
+    with pytest.raises(AssetError, match="category, seeds: nothing to build"):
+        assets_build.main([*arguments(workshop, "[0]"), f"{key}=[]"])
+
+
 def test_an_unknown_kind_is_named_with_the_known_ones(workshop: Path) -> None:
     overrides = [*arguments(workshop, "[0]"), "category=[samovar]"]
     with pytest.raises(AssetError, match=r"category: 'samovar' is not known \(known: mug,"):

@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -254,3 +255,22 @@ def test_a_damaged_number_of_episodes_in_the_runs_file_is_named(shown, tmp_path,
     (tmp_path / "run.json").write_text(json.dumps(run))
     with pytest.raises(OutputError, match="resume: episodes was"):
         module.evaluate([*QUICK, "floors=[random]", f"out={tmp_path}", "resume=true"])
+
+
+def test_a_pack_of_ones_own_is_played_on(tmp_path, shown):
+    from refergym.assets.library import PACK_DIR, Pack
+
+    mine = tmp_path / "mine"
+    shutil.copytree(PACK_DIR, mine)
+    manifest = json.loads((mine / "manifest.json").read_text())
+    kept = [a for a in manifest["assets"] if a["category"] in ("apple", "bowl", "cup", "plate")]
+    manifest |= {"name": "mine", "assets": kept, "scenes": []}
+    (mine / "manifest.json").write_text(json.dumps(manifest))
+    out = tmp_path / "out"
+    done = module.evaluate(
+        [*PLAIN, f"pack={mine}", "scene.counts=[3,5]", "episodes=2", f"out={out}"]
+    )
+    assert done.results.rows[0].successes == 2
+    assert Pack(mine).digest in (out / "run.json").read_text()
+    with pytest.raises(ValueError, match="cannot read the pack's manifest"):
+        module.evaluate([*PLAIN, f"pack={tmp_path / 'none'}", f"out={tmp_path / 'other'}"])

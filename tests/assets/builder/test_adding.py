@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
@@ -246,7 +247,8 @@ def test_too_many_pieces_to_decimate_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("category", ["", "  "])
 def test_a_category_is_needed(tmp_path: Path, category: str) -> None:
     said = refused(box(tmp_path / "a.stl"), tmp_path / "mine", wanted(category))
-    assert said.startswith("category: empty")
+    assert said.startswith("category: ")
+    assert "say what it is in one English noun" in said
 
 
 @pytest.mark.parametrize("name", ["../evil", "a b", "", ".hidden"])
@@ -329,4 +331,72 @@ def test_a_hollow_thing_keeps_its_cavity(tmp_path: Path) -> None:
     assert info.mass == pytest.approx(2400 * solid, rel=0.03)
     assert info.cavity is not None
     assert info.cavity.radius == pytest.approx(0.033, abs=0.004)
+    assert faults(tmp_path / "mine") == []
+
+
+@pytest.mark.parametrize("name", ["textures", "scenes", "manifest.json", "LICENSE"])
+def test_a_name_that_the_pack_uses_itself_is_refused(name: str, tmp_path: Path, mine: Path) -> None:
+    (mine / "textures").mkdir()
+    (mine / "textures" / "oak.png").touch()
+    before = contents(mine)
+    with pytest.raises(PackError, match="what a pack calls a part of its own"):
+        add(box(tmp_path / "a.stl"), mine, wanted(name=name))
+    assert contents(mine) == before
+
+
+def test_a_folder_that_is_no_asset_is_never_deleted(tmp_path: Path, mine: Path) -> None:
+    (mine / "notes").mkdir()
+    (mine / "notes" / "thesis.txt").touch()
+    with pytest.raises(PackError, match="holds a 'notes' already"):
+        add(box(tmp_path / "a.stl"), mine, wanted(name="notes"))
+    assert (mine / "notes" / "thesis.txt").exists()
+
+
+def test_what_is_too_light_for_a_record_is_refused(tmp_path: Path, mine: Path) -> None:
+    before = contents(mine)
+    needle = box(tmp_path / "needle.stl", (0.0006, 0.0006, 0.02))
+    with pytest.raises(PackError, match="too small or too thin for a record: mass: expected > 0"):
+        add(needle, mine, wanted("needle", density=1.0))
+    assert contents(mine) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"longest": float("inf")}, "longest: expected a finite number"),
+        ({"longest": 1000.0}, "longest: expected 0.005 to 1 .m., got 1000"),
+        ({"density": float("inf")}, "density: expected a finite number"),
+        ({"category": ""}, "category: ''; say what it is"),
+        ({"category": "a/../b"}, "category: 'a/../b'; say what it is"),
+        ({"category": "_x"}, "category: '_x'"),
+        ({"category": "wine  glass"}, "category: 'wine  glass'"),
+        ({"category": "c" * 300}, "category: "),
+    ],
+)
+def test_words_and_numbers_that_no_record_takes_are_named(
+    more: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PackError, match=says):
+        add(box(tmp_path / "a.stl"), tmp_path / "mine", wanted(**{"category": "toy", **more}))
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_known_kind_is_known_in_capitals_too(tmp_path: Path) -> None:
+    info = add(box(tmp_path / "a.stl"), tmp_path / "mine", wanted("Box"))
+    assert (info.category, info.material) == ("box", "cardboard")
+
+
+def test_vertices_that_no_face_uses_are_left_out(tmp_path: Path) -> None:
+    ball = trimesh.creation.box((0.04, 0.05, 0.06))
+    ball.unmerge_vertices()
+    picture = Image.new("RGB", (8, 8), (200, 30, 30))
+    uv = np.full((len(ball.vertices) + 1, 2), 0.5)
+    spare = np.vstack([ball.vertices, [0.06, 0.0, 0.0]])
+    material = PBRMaterial(baseColorTexture=picture)
+    mesh = trimesh.Trimesh(
+        spare, ball.faces, visual=TextureVisuals(uv=uv, material=material), process=False
+    )
+    mesh.export(tmp_path / "spare.glb")
+    info = add(tmp_path / "spare.glb", tmp_path / "mine", wanted(up="z"))
+    assert info.size == pytest.approx((0.04, 0.05, 0.06), abs=1e-4)
     assert faults(tmp_path / "mine") == []

@@ -536,3 +536,22 @@ def test_one_asset_can_be_checked_alone(pack: Path) -> None:
 @pytest.mark.slow
 def test_the_shipped_pack_has_no_fault() -> None:
     assert _texts(check_pack(PACK.folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("scenes", "x", "scenes: expected an array, got str"),
+        ("assets", {}, "assets: expected an array, got dict"),
+        ("textures", None, "textures: expected an array, got nothing"),
+    ],
+)
+def test_a_list_that_is_none_is_a_fault(field: str, value: Any, says: str, pack: Path) -> None:
+    path = pack / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    assert any(says in str(f) for f in check_pack(pack).faults)
+
+
+def test_brackets_without_end_are_a_fault(pack: Path) -> None:
+    (pack / "manifest.json").write_text("[" * 100_000)
+    assert len(check_pack(pack).faults) == 1

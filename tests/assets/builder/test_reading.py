@@ -245,3 +245,46 @@ def test_a_glb_whose_texture_cannot_be_decoded(tmp_path: Path) -> None:
     textured().export(path)
     path.write_bytes(path.read_bytes().replace(b"\x89PNG", b"\x89XXX"))
     assert "its texture cannot be read; export it with PNG or JPEG" in refused(path)
+
+
+@pytest.mark.parametrize("value", [10000, 32768, 60000])
+def test_pictures_of_16_bits_keep_their_greys(value: int, tmp_path: Path) -> None:
+    picture = Image.fromarray(np.full((8, 8), value, np.uint16))
+    picture.save(tmp_path / "deep.png")
+    textured().export(tmp_path / "box.obj")
+    library = next(tmp_path.glob("*.mtl"))
+    named = next(line for line in library.read_text().splitlines() if line.startswith("map_Kd"))
+    library.write_text(library.read_text().replace(named, "map_Kd deep.png"))
+    (surface,) = read_surfaces(tmp_path / "box.obj")
+    assert colour(surface) == pytest.approx([value / 257] * 3, abs=2)
+
+
+def test_files_may_have_percent_signs_for_spaces(tmp_path: Path) -> None:
+    export(textured(), tmp_path / "box.gltf")
+    tree = json.loads((tmp_path / "box.gltf").read_text())
+    for entry in tree["buffers"]:
+        (tmp_path / entry["uri"]).rename(tmp_path / f"my {entry['uri']}")
+        entry["uri"] = f"my%20{entry['uri']}"
+    (tmp_path / "box.gltf").write_text(json.dumps(tree))
+    assert size(read_surfaces(tmp_path / "box.gltf")) == [0.1, 0.3, 0.2]
+
+
+@pytest.mark.parametrize("wrong", [{"images": None}, {"buffers": [1, 2]}, {"images": "x"}])
+def test_a_tree_of_other_things_than_it_should_hold_is_no_mesh(
+    wrong: dict[str, object], tmp_path: Path
+) -> None:
+    export(textured(), tmp_path / "box.gltf")
+    tree = json.loads((tmp_path / "box.gltf").read_text())
+    (tmp_path / "box.gltf").write_text(json.dumps(tree | wrong))
+    with pytest.raises(PackError, match=r"box\.gltf: "):
+        read_surfaces(tmp_path / "box.gltf")
+
+
+def test_texture_coordinates_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    textured().export(tmp_path / "box.obj")
+    text = (tmp_path / "box.obj").read_text().splitlines()
+    k = next(k for k, line in enumerate(text) if line.startswith("vt "))
+    text[k] = "vt nan 0.5"
+    (tmp_path / "box.obj").write_text("\n".join(text))
+    with pytest.raises(PackError, match="texture coordinates that are not finite"):
+        read_surfaces(tmp_path / "box.obj")

@@ -162,3 +162,21 @@ def test_there_is_a_config_for_each_axis_and_none_shows_all() -> None:
         alone = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
         assert alone["axes"] == {name: 1.0}
     assert yaml.safe_load((CONFIGS / "all.yaml").read_text())["axes"] == EVERY
+
+
+def test_an_axis_of_ones_own_is_not_called_at_strength_0(scenes: list[SceneSpec]) -> None:
+    def never(*args: object, **more: object) -> SceneSpec:
+        raise AssertionError
+
+    own = {"fog": {"axis": never, "strength": 1.0}}
+    assert Chain({}, own=own, strength=0.0)(scenes[0], 1).digest == scenes[0].digest
+
+
+def test_an_axis_that_returns_no_scene_is_named(scenes: list[SceneSpec]) -> None:
+    own = {"fog": {"axis": lambda *_, **__: None, "strength": 1.0}}
+    with pytest.raises(SpecError, match=r"own\.fog: expected a SceneSpec from it, got NoneType"):
+        Chain({}, own=own)(scenes[0], 1)
+    with pytest.raises(SpecError, match=r"own\.fog: expected axis and strength, got None"):
+        Chain({}, own={"fog": None})  # type: ignore[dict-item]
+    with pytest.raises(SpecError, match="axes: expected strengths by name, got None"):
+        Chain(None)  # type: ignore[arg-type]
