@@ -16,9 +16,8 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive, SupportSpec
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import Side
 from refergym.envs.task_spec import Area, PointAreaGoal, PutGoal
-from refergym.envs.types import ID_SUPPORT, Array
+from refergym.envs.types import ID_SUPPORT, Array, Side
 from refergym.envs.view import Layout, Thing, View
 
 DIFFERENT = 0.015

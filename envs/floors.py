@@ -19,8 +19,8 @@ from refergym.assets.footprints import (
 from refergym.assets.spec import SupportSpec
 from refergym.envs.areas import polygon_of
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import Side
 from refergym.envs.task_spec import Area
+from refergym.envs.types import Side
 from refergym.envs.view import Layout
 
 FLOOR = 1

@@ -1,20 +1,25 @@
 """From words to things and back: which object a Select means, and the Selects that mean an object.
 
 A description counts only where every reasonable reading of it agrees: all objects of the category
-are counted, and the visible ones alone give the same answer; a rank must hold by a margin on the
-table and in the same order in the picture; a colour must be known for each object of the category.
-Whatever is in between is not asked.
+are counted, and the visible ones alone give the same answer; a relation must hold or fail for each
+of them by more than its tie; a rank must hold by a margin on the table and in the same order in the
+picture; a colour must be known for each object of the category. Whatever is in between is not
+asked.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Unit
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import AXES, Axis, Rank, Select
+from refergym.envs.programs import Axis, Rank, Select, Where
+from refergym.envs.relations.bodies import Body
+from refergym.envs.relations.places import apart, gap
+from refergym.envs.relations.table import RELATIONS, Terms
 from refergym.envs.types import Array
 from refergym.envs.view import View
 
@@ -40,6 +45,8 @@ ALIKE = tuple(
 """categories that people may mix up; see Clarity.alike"""
 ORDINALS = 3
 """ranks go up to the third from an end"""
+SIMPLE_AXES: tuple[Axis, ...] = ("left-right", "front-back", "size")
+"""orders that `describe` uses"""
 
 
 class Clarity(Record, frozen=True, kw_only=True):
@@ -50,11 +57,18 @@ class Clarity(Record, frozen=True, kw_only=True):
     share: Unit = 0.5
     """least visible share of its silhouette"""
     rank: NonNegative = 0.02
-    """m between neighbours in a left-right or front-back order"""
+    """m between neighbours in an order by place, distance, height or width"""
     size: NonNegative = 0.1
-    """relative difference between neighbours in an order of size"""
+    """relative difference between neighbours in an order of height, size or width"""
     alike: bool = False
     """whether categories that people mix up (`ALIKE`) may stand in one scene with the one named"""
+    ties: Mapping[str, NonNegative] = {}
+    """by relation, in its unit: up to which margin, either way, it is not asked; where none is
+    given, the relation's own"""
+    length: NonNegative = 0.03
+    """m by which a distance may differ from the number that is named"""
+    angle: NonNegative = 15.0
+    """degrees by which an angle may differ from the number that is named"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +78,26 @@ class Reading:
     index: int
     """the object"""
     margin: float
-    """the least gap that its rank rests on, in units of the margin asked for; inf without rank"""
+    """the least gap that any rank or relation in it rests on, in units of the margin asked for;
+    inf without any"""
+    anchors: tuple["Reading", ...] = ()
+    """what its anchors mean, in the order of the words"""
+    select: Select
+    """the words"""
+    among: int = 1
+    """how many objects fit its category, colour and material"""
+
+
+@dataclass
+class _Found:
+    """What has been read on the way."""
+
+    margin: float = math.inf
+    anchors: list[Reading] = field(default_factory=list)
+
+    def rests_on(self, gap: float, need: float) -> None:
+        if need > 0:
+            self.margin = min(self.margin, gap / need)
 
 
 def read(select: Select, view: View, clarity: Clarity) -> Reading:
@@ -73,15 +106,22 @@ def read(select: Select, view: View, clarity: Clarity) -> Reading:
     Raises:
         TaskError: if it means none, several, or one by less than the margins.
     """
-    family = _family(select.category, view, clarity)
+    found = _Found()
+    family = _family(select, view, clarity)
     chosen = family
-    if select.colour is not None:
-        chosen = _of_colour(family, select.colour, view)
-    reading = _pick(chosen, select.rank, view, clarity)
+    for clause in select.where:
+        chosen = _standing(chosen, clause, view, clarity, found)
+    index = _pick(chosen, select.rank, view, clarity, found)
     shown = [i for i in chosen if is_clear(i, view, clarity)]
-    if len(shown) < len(chosen) and _pick(shown, select.rank, view, clarity).index != reading.index:
+    if len(shown) < len(chosen) and _pick(shown, select.rank, view, clarity, _Found()) != index:
         raise TaskError("objects that are hidden change which one is meant")
-    return reading
+    return Reading(
+        index=index,
+        margin=found.margin,
+        anchors=tuple(found.anchors),
+        select=select,
+        among=len(family),
+    )
 
 
 def is_clear(index: int, view: View, clarity: Clarity) -> bool:
@@ -125,7 +165,7 @@ def means(select: Select, index: int, view: View, clarity: Clarity) -> bool:
 
 def _ranked(select: Select, rng: np.random.Generator) -> list[Select]:
     ends = [p for k in range(1, ORDINALS + 1) for p in (k, -k)]
-    ranks = [Rank(axis=axis, position=p) for axis in AXES for p in ends]
+    ranks = [Rank(axis=axis, position=p) for axis in SIMPLE_AXES for p in ends]
     order = sorted(range(len(ranks)), key=rng.random(len(ranks)).__getitem__)
     return [
         Select(category=select.category, colour=select.colour, rank=ranks[i])
@@ -133,8 +173,19 @@ def _ranked(select: Select, rng: np.random.Generator) -> list[Select]:
     ]
 
 
-def _family(category: str, view: View, clarity: Clarity) -> list[int]:
-    """Objects of a category; refused where others could be taken for one."""
+def _family(select: Select, view: View, clarity: Clarity) -> list[int]:
+    """Objects of a kind; refused where others could be taken for one."""
+    family = [t.index for t in view.things]
+    if select.category is not None:
+        family = _of_category(select.category, view, clarity)
+    if select.colour is not None:
+        family = _of_colour(family, select.colour, view)
+    if select.material is not None:
+        family = _of_material(family, select.material, view)
+    return family
+
+
+def _of_category(category: str, view: View, clarity: Clarity) -> list[int]:
     found = []
     for thing in view.things:
         if thing.category == category:
@@ -165,37 +216,102 @@ def _of_colour(family: list[int], colour: str, view: View) -> list[int]:
     return chosen
 
 
-def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity) -> Reading:
+def _of_material(family: list[int], material: str, view: View) -> list[int]:
+    for i in family:
+        if view.thing(i).info.material is None:
+            raise TaskError(f"the material of a {view.thing(i).category} is not known")
+    return [i for i in family if view.thing(i).info.material == material]
+
+
+def _standing(
+    chosen: list[int], clause: Where, view: View, clarity: Clarity, found: _Found
+) -> list[int]:
+    """Those of some objects that stand in a relation; refused where one is a tie."""
+    anchors = [read(a, view, clarity) for a in clause.anchors]
+    found.anchors += anchors
+    for reading in anchors:
+        found.margin = min(found.margin, reading.margin)
+    relation = RELATIONS[clause.relation]
+    kept = []
+    for i in chosen:
+        if any(i == a.index for a in anchors):
+            continue
+        terms = terms_of(clause, view.bodies[i], [view.bodies[a.index] for a in anchors], view,
+                         clarity)  # fmt: skip
+        margin = relation(terms)
+        tie = clarity.ties.get(clause.relation, relation.tie_of(terms))
+        if abs(margin) <= tie:
+            raise TaskError(f"a tie in {clause.relation}: {margin:.3f} {relation.unit}")
+        found.rests_on(abs(margin), tie)
+        if margin > 0:
+            kept.append(i)
+    return kept
+
+
+def terms_of(
+    clause: Where, subject: Body, anchors: list[Body], view: View, clarity: Clarity
+) -> Terms:
+    """What a relation is asked of."""
+    is_angle = RELATIONS[clause.relation].unit == "deg"
+    return Terms(
+        a=subject,
+        anchors=anchors,
+        by=view.onlooker,
+        frame=clause.frame,
+        side=clause.side,
+        value=clause.value or 0.0,
+        tolerance=clarity.angle if is_angle else clarity.length,
+        table=view.table,
+    )
+
+
+def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity, found: _Found) -> int:
     if rank is None:
         if len(chosen) != 1:
             raise TaskError(f"{len(chosen)} objects fit, expected one")
-        return Reading(index=chosen[0], margin=float("inf"))
+        return chosen[0]
+    origin = None
+    if rank.anchor is not None:
+        reading = read(rank.anchor, view, clarity)
+        found.anchors.append(reading)
+        found.margin = min(found.margin, reading.margin)
+        origin = view.bodies[reading.index]
+        chosen = [i for i in chosen if i != reading.index]
     place = abs(rank.position) - 1
     if len(chosen) < 2 or place >= len(chosen):
         raise TaskError(f"{len(chosen)} objects fit, too few for a rank {rank.position}")
-    readings, needs = _orders(chosen, rank.axis, view, clarity)
+    readings, needs = _orders(chosen, rank.axis, origin, view, clarity)
     if rank.position < 0:
         readings = -readings
     order = np.argsort(readings[0], kind="stable")
-    margin = float("inf")
     for values, need in zip(readings, needs, strict=True):
         ahead, at, after = values[order[:place]], values[order[place]], values[order[place + 1 :]]
-        gap = min([at - v for v in ahead] + [v - at for v in after])
-        if gap < need or gap <= 0:
-            raise TaskError(f"a tie in {rank.axis}: {gap:.3f}, expected {need:.3f}")
-        if need > 0:
-            margin = min(margin, float(gap / need))
-    return Reading(index=chosen[int(order[place])], margin=margin)
+        least = min([at - v for v in ahead] + [v - at for v in after])
+        if least < need or least <= 0:
+            raise TaskError(f"a tie in {rank.axis}: {least:.3f}, expected {need:.3f}")
+        found.rests_on(float(least), need)
+    return chosen[int(order[place])]
 
 
 def _orders(
-    chosen: list[int], axis: Axis, view: View, clarity: Clarity
+    chosen: list[int], axis: Axis, origin: Body | None, view: View, clarity: Clarity
 ) -> tuple[Array, list[float]]:
-    """Readings of an order: values [2, K] that grow along it, and the least gap of each."""
+    """Readings of an order: values [R, K] that grow along it, and the least gap of each."""
     values = view.readings[:, chosen]
     if axis == "size":
         return -values[4:], [math.log1p(clarity.size)] * 2
     if axis == "left-right":
         # perspective can turn the order on the table round in the picture
         return values[:2], [clarity.rank, 0.0]
-    return values[2:4], [clarity.rank, 0.0]
+    if axis == "front-back":
+        return values[2:4], [clarity.rank, 0.0]
+    bodies = [view.bodies[i] for i in chosen]
+    if axis == "distance":
+        assert origin is not None, "checked by the program"
+        # a large thing can be nearer by its edge and farther by its middle
+        return (
+            np.array([[apart(b, origin) for b in bodies], [gap(b, origin) for b in bodies]]),
+            [clarity.rank, 0.0],
+        )
+    lengths = np.array([b.height if axis == "height" else b.width for b in bodies])
+    return -np.stack([lengths, np.log(lengths)]), [clarity.rank / 2, math.log1p(clarity.size)]

@@ -5,7 +5,7 @@ Frames are named by suffix: `_w` world, `_c` camera (OpenCV), `_uv` normalised i
 
 import enum
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, runtime_checkable
+from typing import Literal, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 
 Array = NDArray[np.float64]
+Side = Literal["left", "right", "front", "behind"]
+SIDES: tuple[Side, ...] = ("left", "right", "front", "behind")
 
 
 class Event(enum.IntEnum):

@@ -20,11 +20,13 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.geometry.caster import Caster
-from refergym.envs.programs import Side
-from refergym.envs.types import Array, Frame, State
+from refergym.envs.relations.bodies import Body, Hollow, Onlooker
+from refergym.envs.types import Array, Frame, Side, State
 
 _RAYS = 500
 """cast at most, about, to measure a silhouette"""
+_UPRIGHT = 0.95
+"""z of a container's own up that still holds something"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +84,19 @@ class Layout:
         return [self.thing(i) for i in range(len(self))]
 
     @functools.cached_property
+    def bodies(self) -> list[Body]:
+        """All objects as relations see them, in the scene's order."""
+        return [self._body(i) for i in range(len(self))]
+
+    @functools.cached_property
+    def onlooker(self) -> Onlooker:
+        """Who looks at the scene."""
+        return Onlooker(camera=self.scene.camera, robot=self.scene.robot.base)
+
+    @property
     def axes(self) -> tuple[Array, Array]:
         """The viewer's right and near directions on the table, [2] each, unit length, world."""
-        m = pinhole.pose_matrix(self.scene.camera.pose)
-        right, near = m[:2, 0], -m[:2, 2]
-        if np.linalg.norm(near) < 1e-3:
-            near = m[:2, 1]  # straight down: the picture's lower edge is the front
-        return right / np.linalg.norm(right), near / np.linalg.norm(near)
+        return self.onlooker.axes
 
     def direction(self, side: Side) -> Array:
         """Return a side as the viewer sees it as a unit vector [2] on the table, world."""
@@ -130,6 +138,35 @@ class Layout:
         o = self.scene.objects[index]
         m = pinhole.pose_matrices(self.state.objects[index])[0]
         return pinhole.transform(m, corner_points(self.pack, o.asset) * o.scale)
+
+    def _body(self, index: int) -> Body:
+        o = self.scene.objects[index]
+        thing = self.thing(index)
+        info = thing.info
+        m = pinhole.pose_matrices(self.state.objects[index])[0]
+        middle = m[:3, 3] + m[:3, 2] * (info.size[2] * o.scale / 2)
+        hollow = None
+        if info.cavity is not None and m[2, 2] > _UPRIGHT:
+            floor = float(m[2, 3]) + info.cavity.floor * o.scale
+            hollow = Hollow(
+                centre=(float(middle[0]), float(middle[1])),
+                radius=info.cavity.radius * o.scale,
+                floor=floor,
+                rim=floor + info.cavity.depth * o.scale,
+            )
+        return Body(
+            name=o.id,
+            category=info.category,
+            rotation=m[:3, :3],
+            middle=middle,
+            half=np.array(info.size) * (o.scale / 2),
+            corners=self.corners(index),
+            colour=thing.colour,
+            material=info.material,
+            directions={k: m[:3, :3] @ np.array(v) for k, v in info.directions.items()},
+            hollow=hollow,
+            symmetry=info.symmetry,
+        )
 
     def _below(self, thing: Thing) -> int:
         point = shapely.Point(thing.centre)

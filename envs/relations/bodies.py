@@ -19,7 +19,7 @@ from refergym.assets.spec import CameraSpec, Pose
 from refergym.envs.errors import TaskError
 from refergym.envs.types import Array
 
-Frame = Literal["viewer", "object", "robot", "world"]
+Reference = Literal["viewer", "object", "robot", "world"]
 """whose left, right, front, behind, near and far are meant"""
 
 UP = np.array([0.0, 0.0, 1.0])

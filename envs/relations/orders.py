@@ -10,11 +10,11 @@ import numpy as np
 
 from refergym.assets import camera as pinhole
 from refergym.envs.errors import TaskError
-from refergym.envs.relations.bodies import Body, Frame, Onlooker, facing_axes
+from refergym.envs.relations.bodies import Body, Onlooker, Reference, facing_axes
 from refergym.envs.types import Array
 
 
-def right(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "") -> float:
+def right(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer", side: str = "") -> float:
     """By how much `a` is further right, m.
 
     The viewer's and the robot's right are along their horizontal axes. What the viewer calls right
@@ -34,12 +34,12 @@ def right(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "
     return _agreed(level, seen)
 
 
-def left(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "") -> float:
+def left(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer", side: str = "") -> float:
     """By how much `a` is further left, m; see `right`."""
     return -right(a, b, by, frame, side)
 
 
-def front(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "") -> float:
+def front(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer", side: str = "") -> float:
     """By how much `a` is further to the front, m.
 
     The viewer's front is nearer to the viewer: along the level line of sight and by distance from
@@ -58,17 +58,17 @@ def front(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "
     return _agreed(level, away)
 
 
-def behind(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer", side: str = "") -> float:
+def behind(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer", side: str = "") -> float:
     """By how much `a` is further behind, m; see `front`."""
     return -front(a, b, by, frame, side)
 
 
-def close(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer") -> float:
+def close(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer") -> float:
     """By how much `a` is closer to the camera, or to the robot's base, m, in space."""
     return _away(b, by, frame) - _away(a, by, frame)
 
 
-def far(a: Body, b: Body, by: Onlooker, frame: Frame = "viewer") -> float:
+def far(a: Body, b: Body, by: Onlooker, frame: Reference = "viewer") -> float:
     """By how much `a` is farther from the camera, or from the robot's base, m, in space."""
     return -close(a, b, by, frame)
 
@@ -146,7 +146,7 @@ def _agreed(one: float, other: float) -> float:
     return one if abs(one) < abs(other) else other
 
 
-def _axes(b: Body, by: Onlooker, frame: Frame, side: str) -> tuple[Array, Array]:
+def _axes(b: Body, by: Onlooker, frame: Reference, side: str) -> tuple[Array, Array]:
     if frame == "viewer":
         return by.axes
     if frame == "robot":
@@ -159,7 +159,7 @@ def _axes(b: Body, by: Onlooker, frame: Frame, side: str) -> tuple[Array, Array]
     raise TaskError(f"frame {frame!r}: has no left, right, front or behind")
 
 
-def _away(body: Body, by: Onlooker, frame: Frame) -> float:
+def _away(body: Body, by: Onlooker, frame: Reference) -> float:
     if frame not in ("viewer", "robot"):
         raise TaskError(f"frame {frame!r}: expected viewer or robot")
     if frame == "viewer":

@@ -15,7 +15,7 @@ from shapely import Polygon
 
 from refergym.envs.errors import TaskError
 from refergym.envs.relations import orders, places, turns
-from refergym.envs.relations.bodies import Body, Frame, Onlooker
+from refergym.envs.relations.bodies import Body, Onlooker, Reference
 from refergym.envs.types import Array
 
 Unit = Literal["m", "deg"]
@@ -33,7 +33,7 @@ class Terms:
     """the subject; none where a point is asked about"""
     anchors: Sequence[Body] = ()
     by: Onlooker
-    frame: Frame = "viewer"
+    frame: Reference = "viewer"
     side: str = ""
     """a semantic direction of the anchor: "handle" """
     value: float = 0.0
@@ -63,7 +63,7 @@ class Relation:
     compared: Callable[[Body], float] | None = None
     """what `share` is of"""
     anchors: int = 1
-    frames: tuple[Frame, ...]
+    frames: tuple[Reference, ...]
     needs: tuple[Need, ...] = ()
     source: str
 
@@ -133,12 +133,12 @@ def _seen(function: Callable[[Body, Body, Onlooker], float]) -> Callable[[Terms]
 
 
 def _framed(
-    function: Callable[[Body, Body, Onlooker, Frame, str], float],
+    function: Callable[[Body, Body, Onlooker, Reference, str], float],
 ) -> Callable[[Terms], float]:
     return lambda t: function(_body(t), t.anchors[0], t.by, t.frame, t.side)
 
 
-def _near(function: Callable[[Body, Body, Onlooker, Frame], float]) -> Callable[[Terms], float]:
+def _near(function: Callable[[Body, Body, Onlooker, Reference], float]) -> Callable[[Terms], float]:
     return lambda t: function(_body(t), t.anchors[0], t.by, t.frame)
 
 
@@ -150,12 +150,12 @@ def _free(t: Terms) -> float:
     return places.free(np.asarray(t.point), t.value, _outline(t), t.others)
 
 
-_SIDES: tuple[Frame, ...] = ("viewer", "object", "robot")
-_WHO: tuple[Frame, ...] = ("viewer", "robot")
-_VIEW: tuple[Frame, ...] = ("viewer",)
-_WORLD: tuple[Frame, ...] = ("world", "viewer", "robot")
+_SIDES: tuple[Reference, ...] = ("viewer", "object", "robot")
+_WHO: tuple[Reference, ...] = ("viewer", "robot")
+_VIEW: tuple[Reference, ...] = ("viewer",)
+_WORLD: tuple[Reference, ...] = ("world", "viewer", "robot")
 """frames that make no difference: a height is a height for everybody"""
-_OWN: tuple[Frame, ...] = ("object",)
+_OWN: tuple[Reference, ...] = ("object",)
 
 
 def _height(body: Body) -> float:

@@ -13,11 +13,11 @@ from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import SIDES, Between, Direction
+from refergym.envs.programs import Between, Direction
 from refergym.envs.referents import Clarity
 from refergym.envs.task_spec import Area, PointAreaGoal, PointObjectGoal, TaskSpec
 from refergym.envs.tasks.common import Describer, OnePoint, certify, see
-from refergym.envs.types import Frame, State
+from refergym.envs.types import SIDES, Frame, State
 from refergym.envs.view import View
 
 Place = Literal["direction", "between"]

@@ -9,11 +9,11 @@ import shapely
 from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import SIDES, Beside, Into, Onto, Region
+from refergym.envs.programs import Beside, Into, Onto, Region
 from refergym.envs.task_spec import Area
 from refergym.envs.tasks.common import Describer
 from refergym.envs.tasks.point import between_goal
-from refergym.envs.types import ID_SUPPORT
+from refergym.envs.types import ID_SUPPORT, SIDES
 from refergym.envs.view import View
 
 Relation = Literal["onto", "into", "beside", "between"]

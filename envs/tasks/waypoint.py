@@ -14,10 +14,10 @@ from refergym.assets.spec import SceneSpec
 from refergym.envs import areas, floors
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import SIDES, Floor, Side
+from refergym.envs.programs import Floor
 from refergym.envs.task_spec import Area, Certificate, PointAreaGoal, TaskSpec
 from refergym.envs.tasks.common import OnePoint, Refusals, see
-from refergym.envs.types import ID_SUPPORT, Frame, State
+from refergym.envs.types import ID_SUPPORT, SIDES, Frame, Side, State
 from refergym.envs.view import View
 
 

@@ -4,7 +4,6 @@ import pytest
 from refergym.envs.language import CHARSET, MAX_LENGTH, instruct, noun, place
 from refergym.envs.programs import (
     AXES,
-    SIDES,
     Beside,
     Between,
     Direction,
@@ -15,6 +14,7 @@ from refergym.envs.programs import (
     Rank,
     Select,
 )
+from refergym.envs.types import SIDES
 
 CUP = Select(category="cup")
 BOWL = Select(category="bowl", colour="red")

@@ -6,7 +6,6 @@ from refergym.assets.records import canonical_json
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import (
     AXES,
-    SIDES,
     Beside,
     Between,
     Direction,
@@ -19,6 +18,7 @@ from refergym.envs.programs import (
     anchors_of,
     load_program,
 )
+from refergym.envs.types import SIDES
 
 positions = st.integers(-9, 9).filter(bool)
 ranks = st.builds(Rank, axis=st.sampled_from(AXES), position=positions)

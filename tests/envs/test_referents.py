@@ -9,8 +9,8 @@ from refergym.assets.library import open_pack
 from refergym.assets.spec import ObjectSpec, Pose, SceneSpec, SupportSpec
 from refergym.assets.tints import colour_name
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import AXES, Rank, Select
-from refergym.envs.referents import Clarity, describe, means, read
+from refergym.envs.programs import Rank, Select
+from refergym.envs.referents import SIMPLE_AXES, Clarity, describe, means, read
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.starts import look, rest_state
 from refergym.envs.view import View
@@ -177,7 +177,7 @@ def test_what_is_described_is_what_is_meant(view):
             assert select is not None
             assert read(select, seen, CLARITY).index == i
             kinds.add(select.rank.axis)
-    assert kinds == set(AXES)
+    assert kinds == set(SIMPLE_AXES)
 
 
 def test_lookalikes_are_refused_unless_allowed(view):

@@ -15,13 +15,12 @@ from refergym.envs import floors
 from refergym.envs.areas import polygon_of
 from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import SIDES
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.registration import make_env
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.task_spec import TaskSpec
 from refergym.envs.tasks import PointAtWaypoint
-from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT
+from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT, SIDES
 from refergym.envs.view import Layout
 
 BASE, BESIDE = 0.25, 1.2
