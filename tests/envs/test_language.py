@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from refergym.envs.language import CHARSET, MAX_LENGTH, instruct, noun, place
+from refergym.envs.language import CHARSET, MAX_LENGTH, chooser, instruct, noun_phrase, place
 from refergym.envs.programs import (
     AXES,
     Beside,
@@ -22,11 +22,14 @@ BOWL = Select(category="bowl", colour="red")
 
 def ways(say, *args, n=40):
     """Everything that is said in n tries."""
-    return {say(*args, np.random.default_rng(i)) for i in range(n)}
+    made = [np.random.default_rng(i) for i in range(n)]
+    return {say(*args, r if say is instruct else chooser(r)) for r in made}
 
 
 def ranked(axis, position):
-    return Select(category="cup", colour="red", rank=Rank(axis=axis, position=position))
+    anchor = BOWL if axis == "distance" else None
+    rank = Rank(axis=axis, position=position, anchor=anchor)
+    return Select(category="cup", colour="red", rank=rank)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +45,14 @@ def ranked(axis, position):
     ],
 )
 def test_a_rank_is_said_in_english(rank, phrase):
-    assert phrase in ways(noun, ranked(*rank))
+    assert phrase in ways(noun_phrase, ranked(*rank))
 
 
 def test_different_ranks_are_never_said_alike():
     said = {}
     for axis in AXES:
         for position in (1, 2, 3, -1, -2, -3):
-            for phrase in ways(noun, ranked(axis, position)):
+            for phrase in ways(noun_phrase, ranked(axis, position)):
                 assert said.setdefault(phrase, (axis, position)) == (axis, position)
 
 

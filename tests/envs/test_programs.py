@@ -1,44 +1,27 @@
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from program_parts import programs, regions
 
 from refergym.assets.records import canonical_json
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import (
-    AXES,
     Beside,
     Between,
     Direction,
+    Edge,
     Floor,
     Into,
+    Meets,
     Move,
-    Onto,
     Rank,
     Select,
+    Where,
     anchors_of,
     load_program,
+    steps,
 )
-from refergym.envs.types import SIDES
 
-positions = st.integers(-9, 9).filter(bool)
-ranks = st.builds(Rank, axis=st.sampled_from(AXES), position=positions)
-words = st.sampled_from(["cup", "wine glass", "apple"])
-selects = st.builds(
-    Select,
-    category=words,
-    colour=st.none() | st.sampled_from(["red", "blue"]),
-    rank=st.none() | ranks,
-)
-sides = st.sampled_from(SIDES)
-regions = st.one_of(
-    st.builds(Direction, anchor=selects, side=sides, distance=st.floats(0.01, 1)),
-    st.builds(Between, a=selects, b=selects),
-    st.builds(Onto, anchor=selects),
-    st.builds(Into, anchor=selects),
-    st.builds(Beside, anchor=selects, side=sides),
-)
-floors = st.builds(Floor, furniture=st.sampled_from(["table", "desk"]), side=sides)
-programs = st.one_of(selects, regions, floors, st.builds(Move, what=selects, where=regions))
+CUP, BOWL, PLATE = (Select(category=c) for c in ("cup", "bowl", "plate"))
 
 
 @given(programs)
@@ -47,9 +30,49 @@ def test_json_round_trip_is_the_identity(program):
 
 
 @given(regions)
-def test_anchors_come_in_the_order_of_the_words(region):
-    expected = (region.a, region.b) if isinstance(region, Between) else (region.anchor,)
-    assert anchors_of(region) == expected
+def test_anchors_are_in_the_region(region):
+    text = canonical_json(region)
+    assert all(canonical_json(a) in text for a in anchors_of(region))
+
+
+def test_anchors_come_in_the_order_of_the_words():
+    assert anchors_of(Between(a=CUP, b=BOWL)) == (CUP, BOWL)
+    parts = (Beside(anchor=BOWL, side="left"), Beside(anchor=CUP, side="front"))
+    assert anchors_of(Meets(parts=parts)) == (BOWL, CUP)
+    assert anchors_of(Edge(side="left")) == ()
+
+
+def behind(select, of, rank=None):
+    return Select(
+        category=select.category, where=(Where(relation="behind", anchors=(of,)),), rank=rank
+    )
+
+
+FIRST = Rank(axis="left-right", position=1)
+
+
+@pytest.mark.parametrize(
+    ("program", "count"),
+    [
+        (CUP, 1),
+        (Select(category="cup", colour="red"), 1),
+        (Select(category="cup", rank=FIRST), 1),
+        (behind(CUP, BOWL), 2),
+        (behind(CUP, BOWL, FIRST), 3),
+        (behind(CUP, behind(BOWL, PLATE)), 4),
+        (behind(CUP, behind(BOWL, PLATE, FIRST)), 5),
+        (Select(category="cup", rank=Rank(axis="distance", position=1, anchor=BOWL)), 2),
+        (Beside(anchor=BOWL, side="left"), 2),
+        (Direction(anchor=Select(category="cup", rank=FIRST), side="left", distance=0.2), 3),
+        (Between(a=CUP, b=BOWL), 3),
+        (Edge(side="left"), 1),
+        (Meets(parts=(Beside(anchor=CUP, side="left"), Beside(anchor=BOWL, side="front"))), 4),
+        (Move(what=CUP, where=Into(anchor=BOWL)), 3),
+        (Floor(furniture="desk", side="left"), 2),
+    ],
+)
+def test_steps_are_anchors_and_directions(program, count):
+    assert steps(program) == count
 
 
 @pytest.mark.parametrize(
@@ -61,7 +84,16 @@ def test_anchors_come_in_the_order_of_the_words(region):
         ('{"op": "select", "category": "cup",'
          ' "rank": {"op": "rank", "axis": "size", "position": 0}}',
          "rank.position: expected 1 or more"),
-        ('{"op": "onto", "anchor": {"op": "select"}}', "anchor.category: required, but missing"),
+        ('{"op": "onto", "anchor": {"op": "select"}}',
+         "anchor.category: expected something that tells which object is meant"),
+        ('{"op": "select", "category": "cup", "where": [{"op": "where", "relation": "beyond"}]}',
+         r"where\[0\].relation: expected one of close, far"),
+        ('{"op": "select", "category": "cup", "where": [{"op": "where", "relation": "left"}]}',
+         r"where\[0\].anchors: left has 1 of them, got 0"),
+        ('{"op": "select", "category": "cup", "rank": {"op": "rank", "axis": "distance",'
+         ' "position": 1}}', "rank.anchor: a rank by distance has an anchor"),
+        ('{"op": "beside", "anchor": {"op": "select", "category": "cup"}, "side": "left",'
+         ' "frame": "object"}', "facing: frame object has one of the anchor's directions here"),
         ('{"op": "direction", "anchor": {"op": "select", "category": "cup"}, "side": "left",'
          ' "distance": -0.1}', "distance: expected > 0"),
         ('{"op": "beneath"}', "op: invalid value"),
