@@ -61,13 +61,20 @@ def ahead(layout: Layout, anchor: Thing, side: Side, distance: float) -> Array:
 
 def beside(layout: Layout, anchor: Thing, side: Side, room: Room) -> Polygon:
     """Sector of 90 degrees on one side of the anchor, from its outline to `room.beside` beyond."""
-    toward = layout.direction(side)
+    return sector(layout, anchor, layout.direction(side), room.beside)
+
+
+def sector(layout: Layout, anchor: Thing, toward: Array, beyond: float) -> Polygon:
+    """Sector of 90 degrees round a direction [2] from the anchor, on the table.
+
+    It ends `beyond` m past the anchor's outline; past small things at least twice their radius.
+    """
     turn = np.arctan2(toward[1], toward[0])
     angles = turn + np.linspace(-np.pi / 4, np.pi / 4, 13)
-    reach = anchor.radius + max(room.beside, 2 * anchor.radius)
+    reach = anchor.radius + max(beyond, 2 * anchor.radius)
     arc = anchor.centre + reach * np.column_stack([np.cos(angles), np.sin(angles)])
-    sector = Polygon([anchor.centre, *arc]).intersection(layout.table)
-    return _largest(sector.difference(anchor.footprint))
+    whole = Polygon([anchor.centre, *arc]).intersection(layout.table)
+    return _largest(whole.difference(anchor.footprint))
 
 
 def between(layout: Layout, a: Thing, b: Thing, width: float) -> Polygon:

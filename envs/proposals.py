@@ -1,0 +1,383 @@
+"""Programs of a wanted number of steps that mean one thing in a view.
+
+Proposed at random along the grammar, kept if every part is clear and narrows the search: an order
+of one or a relation that nothing fails says nothing, and would only sound like a step.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from refergym.envs.errors import TaskError
+from refergym.envs.language.nouns import check_sayable
+from refergym.envs.programs import (
+    AXES,
+    Beside,
+    Between,
+    Corner,
+    Direction,
+    Edge,
+    Into,
+    Meets,
+    Missing,
+    Onto,
+    Rank,
+    Region,
+    Select,
+    Turn,
+    Where,
+    steps,
+)
+from refergym.envs.referents import Clarity, is_clear, means, read
+from refergym.envs.relations import places, turns
+from refergym.envs.relations.bodies import Body, Reference
+from refergym.envs.relations.table import RELATIONS
+from refergym.envs.types import SIDES, Side
+from refergym.envs.view import View
+
+MOST_STEPS = 5
+RANK_POSITIONS = (1, -1, 2, -2, 3, -3)
+
+CLAUSES: Mapping[str, float] = {
+    "left": 3, "right": 3, "front": 3, "behind": 3, "between": 2, "face": 2, "back": 1,
+    "close": 1, "far": 1, "above": 1, "below": 1, "depth": 1, "tall": 1, "short": 1, "big": 1,
+    "small": 1, "wide": 1, "thin": 1, "world_above": 1, "world_below": 1, "distance": 1, "edge": 2,
+    "corner": 2, "inside": 2, "outside": 1, "touch": 1, "far_from": 1, "vertical_rotate": 1,
+    "horizontal_rotate": 1, "angle": 1,
+}  # fmt: skip
+"""how often each relation is proposed, against the others"""
+
+
+class Proposer:
+    """Proposes programs in one view; what comes to nothing is counted in `refused`."""
+
+    def __init__(
+        self,
+        view: View,
+        clarity: Clarity,
+        rng: np.random.Generator,
+        *,
+        relations: Sequence[str] | None = None,
+    ) -> None:
+        """Look for what can be named.
+
+        Args:
+            view: what is seen.
+            clarity: margins.
+            rng: all choices.
+            relations: of these only; None takes all.
+        """
+        self.view, self.clarity = view, clarity
+        self.refused: Counter[str] = Counter()
+        self._rng = rng
+        names = [n for n in CLAUSES if relations is None or n in relations]
+        weights = np.array([CLAUSES[n] for n in names], float)
+        self._relations, self._weights = names, weights / max(weights.sum(), 1e-9)
+        self._clear = [i for i in range(len(view)) if is_clear(i, view, clarity)]
+        self._named: dict[tuple[int, int], list[Select]] = {}
+
+    def object(self, count: int, tries: int = 60, target: int | None = None) -> Select | None:
+        """Propose a description of `count` steps that means one object, or None.
+
+        Args:
+            count: steps, 1 to MOST_STEPS.
+            tries: proposals.
+            target: the object; None takes any.
+        """
+        for _ in range(tries):
+            index = self._pick(self._clear) if target is None else target
+            if index is None or index not in self._clear:
+                self.refused["nothing clear to name"] += 1
+                return None
+            found = self._select(index, count)
+            if found is not None:
+                return found
+        return None
+
+    def region(self, count: int, kinds: Sequence[type[Region]], tries: int = 60) -> Region | None:
+        """Propose a region of `count` steps, or None; that it has a free place is not checked."""
+        for _ in range(tries):
+            kind = kinds[int(self._rng.integers(len(kinds)))]
+            try:
+                region = _REGIONS[kind](self, count)
+            except TaskError as e:
+                self.refused[str(e)] += 1
+                continue
+            if region is not None and steps(region) == count:
+                return region
+            self.refused[f"no {kind.__name__.lower()} of {count} steps"] += 1
+        return None
+
+    def anchor(self, count: int, without: Sequence[int] = ()) -> tuple[Select, int]:
+        """Name an anchor whose own phrases take `count` steps (0: kind and colour alone).
+
+        Raises:
+            TaskError: if none is found in a few tries.
+        """
+        pool = [i for i in self._clear if i not in without]
+        for _ in range(8):
+            index = self._pick(pool)
+            if index is None:
+                break
+            found = self._select(index, max(count, 1)) if count else self._plain(index)
+            if found is not None and bool(count) == (found.rank is not None or bool(found.where)):
+                return found, index
+        raise TaskError(f"no anchor of {count} phrases")
+
+    def _select(self, index: int, count: int) -> Select | None:
+        """One proposal for an object: a description of exactly `count` steps."""
+        base = self._base(index)
+        try:
+            select = self._narrowed(base, index, count)
+            if select is None or steps(select) != count:
+                return None
+            check_sayable(select)
+            reading = read(select, self.view, self.clarity)
+        except TaskError as e:
+            self.refused[_short(str(e))] += 1
+            return None
+        if reading.index != index:
+            self.refused["means another object"] += 1
+            return None
+        return select if self._narrows(select) else None
+
+    def _narrowed(self, base: Select, index: int, count: int) -> Select | None:
+        if count == 1:
+            if base.colour is not None and means(base, index, self.view, self.clarity):
+                return base
+            return self._ranked(base)
+        left = count
+        where: list[Where] = []
+        rank = None
+        if left >= 2 and self._rng.random() < 0.35:
+            left -= 1
+            rank = self._rank(base)
+        while left > 0 and len(where) < 2:
+            take = left if len(where) == 1 or left < 3 or self._rng.random() < 0.6 else 2
+            clause = self._where(index, take)
+            if clause is None:
+                return None
+            where.append(clause)
+            left -= take
+        if left:
+            return None
+        if len(where) == 2 and _is_deep(where[0]):
+            where.reverse()
+        return msgspec.structs.replace(base, where=tuple(where), rank=rank)
+
+    def _where(self, index: int, count: int) -> Where | None:
+        """Propose a relation in which an object stands, of `count` steps with its anchors."""
+        name = self._relations[int(self._rng.choice(len(self._relations), p=self._weights))]
+        relation = RELATIONS[name]
+        own = count - 1 - relation.anchors
+        if own < 0 or (relation.anchors == 0 and own):
+            self.refused[f"{name} takes another number of steps"] += 1
+            return None
+        anchors, taken = [], [index]
+        for k in range(relation.anchors):
+            # clauses of its own may only follow the last thing that is named
+            share = own if k == relation.anchors - 1 else 0
+            select, other = self.anchor(share, taken)
+            anchors.append(select)
+            taken.append(other)
+        side = ""
+        frame: Reference = "viewer" if "viewer" in relation.frames else relation.frames[0]
+        if "side" in relation.needs:
+            words = [
+                w for w in self.view.bodies[taken[1]].directions
+                if self.view.bodies[taken[1]].facing(w) is not None
+            ]  # fmt: skip
+            if not words:
+                self.refused["an anchor without a direction"] += 1
+                return None
+            side = words[int(self._rng.integers(len(words)))]
+        value = None
+        if "value" in relation.needs:
+            value = self._value(name, [self.view.bodies[i] for i in taken], side)
+        return Where(relation=name, anchors=tuple(anchors), frame=frame, side=side, value=value)
+
+    def _value(self, name: str, bodies: Sequence[Body], side: str) -> float:
+        subject, *others = bodies
+        if name == "distance":
+            return round(places.apart(subject, others[0]), 2)
+        if name == "vertical_rotate":
+            return float(5 * round(turns.tilt(subject) / 5))
+        if name == "horizontal_rotate":
+            found = turns.yaw(subject, side) - turns.yaw(others[0], side)
+            return float(15 * round(found % 360 / 15))
+        return float(5 * round(turns.angle_at(others[0], subject, others[1]) / 5))
+
+    def _base(self, index: int) -> Select:
+        thing = self.view.thing(index)
+        use_colour = thing.colour is not None and self._rng.random() < 0.35
+        use_material = thing.info.material is not None and self._rng.random() < 0.1
+        return Select(
+            category=thing.category,
+            colour=thing.colour if use_colour else None,
+            material=thing.info.material if use_material else None,
+        )
+
+    def _plain(self, index: int) -> Select | None:
+        """Name an object by kind and colour alone."""
+        thing = self.view.thing(index)
+        forms = [Select(category=thing.category)]
+        if thing.colour is not None:
+            forms.append(Select(category=thing.category, colour=thing.colour))
+            if self._rng.random() < 0.4:
+                forms.reverse()
+        for form in forms:
+            if means(form, index, self.view, self.clarity):
+                return form
+        self.refused["an anchor that needs a longer name"] += 1
+        return None
+
+    def _ranked(self, base: Select) -> Select:
+        return msgspec.structs.replace(base, rank=self._rank(base))
+
+    def _rank(self, base: Select) -> Rank:
+        axes = [a for a in AXES if a != "distance"]
+        axis = axes[int(self._rng.choice(5, p=[0.35, 0.3, 0.1, 0.15, 0.1]))]
+        size = sum(
+            t.category == base.category and (base.colour is None or t.colour == base.colour)
+            for t in self.view.things
+        )
+        positions = [p for p in RANK_POSITIONS if abs(p) <= max(size, 1)]
+        return Rank(axis=axis, position=positions[int(self._rng.integers(len(positions)))])
+
+    def _narrows(self, select: Select) -> bool:
+        """Tell whether no clause and no rank, here or in an anchor, could be left out."""
+        for shorter in _without_one(select):
+            try:
+                read(shorter, self.view, self.clarity)
+            except TaskError:
+                continue
+            self.refused["a step that narrows nothing"] += 1
+            return False
+        return True
+
+    def _pick(self, pool: Sequence[int]) -> int | None:
+        return pool[int(self._rng.integers(len(pool)))] if pool else None
+
+    def sides(self) -> Side:
+        """Draw one of the viewer's sides."""
+        return SIDES[int(self._rng.integers(4))]
+
+    def facing(self, index: int) -> tuple[Reference, str]:
+        """Draw a frame for a side of an object: ("viewer", "") or ("object", its direction)."""
+        body = self.view.bodies[index]
+        words = [w for w in body.directions if body.facing(w) is not None]
+        if words and self._rng.random() < 0.4:
+            return "object", words[int(self._rng.integers(len(words)))]
+        return "viewer", ""
+
+    def uniform(self, low: float, high: float) -> float:
+        """Draw a number."""
+        return float(self._rng.uniform(low, high))
+
+
+def _is_deep(where: Where) -> bool:
+    return any(a.where or (a.rank is not None and a.rank.anchor) for a in where.anchors)
+
+
+def _without_one(select: Select) -> Iterator[Select]:
+    """Yield a description with each of its phrases left out, here and in its anchors."""
+    for k, clause in enumerate(select.where):
+        rest = select.where[:k] + select.where[k + 1 :]
+        yield msgspec.structs.replace(select, where=rest)
+        for n, anchor in enumerate(clause.anchors):
+            for shorter in _without_one(anchor):
+                anchors = (*clause.anchors[:n], shorter, *clause.anchors[n + 1 :])
+                changed = msgspec.structs.replace(clause, anchors=anchors)
+                yield msgspec.structs.replace(
+                    select, where=(*select.where[:k], changed, *select.where[k + 1 :])
+                )
+    if select.rank is not None:
+        yield msgspec.structs.replace(select, rank=None)
+
+
+def _beside(p: Proposer, count: int) -> Region:
+    anchor, index = p.anchor(count - 2)
+    frame, facing = p.facing(index)
+    return Beside(anchor=anchor, side=p.sides(), frame=frame, facing=facing)
+
+
+def _direction(p: Proposer, count: int) -> Region:
+    anchor, index = p.anchor(count - 2)
+    frame, facing = p.facing(index)
+    return Direction(
+        anchor=anchor,
+        side=p.sides(),
+        distance=round(p.uniform(0.1, 0.3), 2),
+        frame=frame,
+        facing=facing,
+    )
+
+
+def _between(p: Proposer, count: int) -> Region:
+    first, i = p.anchor(0)
+    second, _ = p.anchor(count - 3, [i])
+    return Between(a=first, b=second)
+
+
+def _turn(p: Proposer, count: int) -> Region:
+    first, i = p.anchor(0)
+    second, _ = p.anchor(count - 3, [i])
+    angle = 15.0 * round(p.uniform(-10, 10))
+    return Turn(anchor=first, toward=second, angle=angle or 90.0,
+                distance=round(p.uniform(0.1, 0.3), 2))  # fmt: skip
+
+
+def _meets(p: Proposer, count: int) -> Region:
+    first, i = p.anchor(0)
+    second, _ = p.anchor(count - 4, [i])
+    parts = tuple(Beside(anchor=a, side=p.sides()) for a in (first, second))
+    return Meets(parts=parts)
+
+
+def _edge(p: Proposer, count: int) -> Region:
+    return Edge(side=p.sides())
+
+
+def _corner(p: Proposer, count: int) -> Region:
+    k = int(p.uniform(0, 4))
+    return Corner(side=("left", "right")[k % 2], depth=("front", "behind")[k // 2])
+
+
+def _onto(p: Proposer, count: int) -> Region:
+    return Onto(anchor=p.anchor(count - 2)[0])
+
+
+def _into(p: Proposer, count: int) -> Region:
+    return Into(anchor=p.anchor(count - 2)[0])
+
+
+def _missing(p: Proposer, count: int) -> Region:
+    kinds = Counter(t.category for t in p.view.things)
+    rows = sorted(c for c, n in kinds.items() if n >= 3)
+    if not rows:
+        raise TaskError("no kind of which three or more are there")
+    where: tuple[Literal["gap"] | Side, ...] = ("gap", *SIDES)
+    return Missing(category=rows[int(p.uniform(0, len(rows)))],
+                   place=where[int(p.uniform(0, len(where)))])  # fmt: skip
+
+
+def _short(reason: str) -> str:
+    """Leave the numbers out of a reason, so that equal ones are counted together."""
+    return reason.partition(":")[0]
+
+
+_REGIONS: dict[type[Region], Callable[[Proposer, int], Region]] = {
+    Beside: _beside,
+    Direction: _direction,
+    Between: _between,
+    Turn: _turn,
+    Meets: _meets,
+    Edge: _edge,
+    Corner: _corner,
+    Onto: _onto,
+    Into: _into,
+    Missing: _missing,
+}
