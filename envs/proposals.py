@@ -35,7 +35,7 @@ from refergym.envs.referents import Clarity, is_clear, means, read
 from refergym.envs.relations import places, turns
 from refergym.envs.relations.bodies import Body, Reference
 from refergym.envs.relations.table import RELATIONS
-from refergym.envs.types import SIDES, Side
+from refergym.envs.types import SIDES, Array, Side
 from refergym.envs.view import View
 
 MOST_STEPS = 5
@@ -77,7 +77,10 @@ class Proposer:
         weights = np.array([CLAUSES[n] for n in names], float)
         self._relations, self._weights = names, weights / max(weights.sum(), 1e-9)
         self._clear = [i for i in range(len(view)) if is_clear(i, view, clarity)]
-        self._named: dict[tuple[int, int], list[Select]] = {}
+        self._plain = {i: forms for i in self._clear if (forms := self._plain_names(i))}
+        kinds = Counter(t.category for t in view.things)
+        self._several = [i for i in self._clear if kinds[view.thing(i).category] > 1]
+        self._kinds = kinds
 
     def object(self, count: int, tries: int = 60, target: int | None = None) -> Select | None:
         """Propose a description of `count` steps that means one object, or None.
@@ -87,9 +90,11 @@ class Proposer:
             tries: proposals.
             target: the object; None takes any.
         """
+        pool = self._clear if count == 1 else self._several
+        pool = pool if target is None else [i for i in pool if i == target]
         for _ in range(tries):
-            index = self._pick(self._clear) if target is None else target
-            if index is None or index not in self._clear:
+            index = self._pick(pool)
+            if index is None:
                 self.refused["nothing clear to name"] += 1
                 return None
             found = self._select(index, count)
@@ -117,12 +122,13 @@ class Proposer:
         Raises:
             TaskError: if none is found in a few tries.
         """
-        pool = [i for i in self._clear if i not in without]
+        known = self._several if count else list(self._plain)
+        pool = [i for i in known if i not in without]
         for _ in range(8):
             index = self._pick(pool)
             if index is None:
                 break
-            found = self._select(index, max(count, 1)) if count else self._plain(index)
+            found = self._select(index, count) if count else self._called(index)
             if found is not None and bool(count) == (found.rank is not None or bool(found.where)):
                 return found, index
         raise TaskError(f"no anchor of {count} phrases")
@@ -170,12 +176,10 @@ class Proposer:
 
     def _where(self, index: int, count: int) -> Where | None:
         """Propose a relation in which an object stands, of `count` steps with its anchors."""
-        name = self._relations[int(self._rng.choice(len(self._relations), p=self._weights))]
+        fitting = self._fitting(count)
+        name = self._relations[int(self._rng.choice(len(fitting), p=fitting))]
         relation = RELATIONS[name]
         own = count - 1 - relation.anchors
-        if own < 0 or (relation.anchors == 0 and own):
-            self.refused[f"{name} takes another number of steps"] += 1
-            return None
         anchors, taken = [], [index]
         for k in range(relation.anchors):
             # clauses of its own may only follow the last thing that is named
@@ -199,6 +203,15 @@ class Proposer:
             value = self._value(name, [self.view.bodies[i] for i in taken], side)
         return Where(relation=name, anchors=tuple(anchors), frame=frame, side=side, value=value)
 
+    def _fitting(self, count: int) -> Array:
+        """How likely each relation is, [R]: those that can take so many steps with anchors."""
+        counts = [RELATIONS[n].anchors for n in self._relations]
+        can = np.array([count == 1 if a == 0 else count > a for a in counts])
+        weights = self._weights * can
+        if not weights.any():
+            raise TaskError(f"no relation takes {count} steps")
+        return np.asarray(weights / weights.sum())
+
     def _value(self, name: str, bodies: Sequence[Body], side: str) -> float:
         subject, *others = bodies
         if name == "distance":
@@ -220,19 +233,18 @@ class Proposer:
             material=thing.info.material if use_material else None,
         )
 
-    def _plain(self, index: int) -> Select | None:
-        """Name an object by kind and colour alone."""
+    def _plain_names(self, index: int) -> list[Select]:
+        """Names by kind and colour alone that mean an object."""
         thing = self.view.thing(index)
         forms = [Select(category=thing.category)]
         if thing.colour is not None:
             forms.append(Select(category=thing.category, colour=thing.colour))
-            if self._rng.random() < 0.4:
-                forms.reverse()
-        for form in forms:
-            if means(form, index, self.view, self.clarity):
-                return form
-        self.refused["an anchor that needs a longer name"] += 1
-        return None
+        return [f for f in forms if means(f, index, self.view, self.clarity)]
+
+    def _called(self, index: int) -> Select:
+        """Choose among an object's plain names."""
+        forms = self._plain[index]
+        return forms[int(self._rng.integers(len(forms)))]
 
     def _ranked(self, base: Select) -> Select:
         return msgspec.structs.replace(base, rank=self._rank(base))
@@ -240,11 +252,10 @@ class Proposer:
     def _rank(self, base: Select) -> Rank:
         axes = [a for a in AXES if a != "distance"]
         axis = axes[int(self._rng.choice(5, p=[0.35, 0.3, 0.1, 0.15, 0.1]))]
-        size = sum(
-            t.category == base.category and (base.colour is None or t.colour == base.colour)
-            for t in self.view.things
-        )
-        positions = [p for p in RANK_POSITIONS if abs(p) <= max(size, 1)]
+        size = self._kinds[base.category or ""]
+        if size < 2:
+            raise TaskError("an order of one")
+        positions = [p for p in RANK_POSITIONS if abs(p) <= size]
         return Rank(axis=axis, position=positions[int(self._rng.integers(len(positions)))])
 
     def _narrows(self, select: Select) -> bool:
