@@ -74,7 +74,7 @@ def sector(layout: Layout, anchor: Thing, toward: Array, beyond: float) -> Polyg
     reach = anchor.radius + max(beyond, 2 * anchor.radius)
     arc = anchor.centre + reach * np.column_stack([np.cos(angles), np.sin(angles)])
     whole = Polygon([anchor.centre, *arc]).intersection(layout.table)
-    return _largest(whole.difference(anchor.footprint))
+    return largest(whole.difference(anchor.footprint))
 
 
 def between(layout: Layout, a: Thing, b: Thing, width: float) -> Polygon:
@@ -189,7 +189,7 @@ def area_of(
     polygon: BaseGeometry, layout: Layout, goal: Array, height: float | None = None
 ) -> Area:
     """Make a record of a polygon on the table, or at another height."""
-    shape = _largest(polygon)
+    shape = largest(polygon)
     z = layout.scene.supports[0].top if height is None else height
     ring = shapely.get_coordinates(shape.exterior)[:-1]
     return Area(
@@ -197,6 +197,14 @@ def area_of(
         height=_short(z),
         goal=(_short(goal[0]), _short(goal[1]), _short(z)),
     )
+
+
+def largest(shape: BaseGeometry) -> Polygon:
+    """Return the largest part of a shape; raises TaskError if it has none."""
+    parts = [p for p in shapely.get_parts(shape) if isinstance(p, Polygon) and p.area > 1e-6]
+    if not parts:
+        raise TaskError("no such place on the table")
+    return max(parts, key=lambda p: p.area)
 
 
 def pixels_of(view: View, area: Area, shows: int = ID_SUPPORT) -> NDArray[np.int64]:
@@ -264,13 +272,6 @@ def is_tried(points: Array, tried: Sequence[Array]) -> NDArray[np.bool_]:
     for point in tried:
         same |= np.linalg.norm(points - point, axis=1) < DIFFERENT
     return same
-
-
-def _largest(shape: BaseGeometry) -> Polygon:
-    parts = [p for p in shapely.get_parts(shape) if isinstance(p, Polygon) and p.area > 1e-6]
-    if not parts:
-        raise TaskError("no such place on the table")
-    return max(parts, key=lambda p: p.area)
 
 
 def _short(value: float) -> float:

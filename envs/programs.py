@@ -5,7 +5,8 @@ things), never by id, so that the same tree can be turned into words (`language`
 (`referents`). JSON with a tag `op`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -165,7 +166,13 @@ class Move(Record, frozen=True, kw_only=True, tag="move", tag_field="op"):
 Program = Select | Region | Move | Floor
 Node = Select | Rank | Where | Region | Move | Floor
 
-_REGIONS = (Direction, Between, Onto, Into, Beside, Meets, Turn, Edge, Corner, Missing)
+REGIONS: Mapping[str, type[Region]] = MappingProxyType(
+    {
+        kind.__name__.lower(): kind
+        for kind in (Beside, Direction, Between, Turn, Meets, Edge, Corner, Missing)
+    }
+)
+"""regions of a support's face, by name"""
 
 
 def children(node: Node) -> Iterator[tuple[str, Node]]:

@@ -51,6 +51,19 @@ CLAUSES: Mapping[str, float] = {
 """how often each relation is proposed, against the others"""
 
 
+def check_steps(given: Sequence[int] | None) -> tuple[int, int] | None:
+    """Check a range of steps; raises TaskError if it is none."""
+    if given is None:
+        return None
+    low, high = (int(g) for g in given) if len(given) == 2 else (0, 0)
+    if not 1 <= low <= high <= MOST_STEPS:
+        raise TaskError(
+            f"steps: expected [least, most] with 1 <= least <= most <= {MOST_STEPS}, got"
+            f" {list(given)}"
+        )
+    return low, high
+
+
 class Proposer:
     """Proposes programs in one view; what comes to nothing is counted in `refused`."""
 
@@ -115,6 +128,13 @@ class Proposer:
                 return region
             self.refused[f"no {kind.__name__.lower()} of {count} steps"] += 1
         return None
+
+    def error(self, kind: str, count: int) -> TaskError:
+        """Say what was tried and why nothing came of it."""
+        tried = ", ".join(f"{n} x {r}" for r, n in self.refused.most_common(5)) or "nothing to try"
+        return TaskError(
+            f"{kind}: no task of {count} steps in this scene of {len(self.view)} objects ({tried})"
+        )
 
     def anchor(self, count: int, without: Sequence[int] = ()) -> tuple[Select, int]:
         """Name an anchor whose own phrases take `count` steps (0: kind and colour alone).
@@ -187,6 +207,9 @@ class Proposer:
             select, other = self.anchor(share, taken)
             anchors.append(select)
             taken.append(other)
+        if name in ("inside", "outside") and self.view.bodies[taken[1]].hollow is None:
+            self.refused["an anchor that holds nothing"] += 1
+            return None
         side = ""
         frame: Reference = "viewer" if "viewer" in relation.frames else relation.frames[0]
         if "side" in relation.needs:
@@ -226,11 +249,13 @@ class Proposer:
     def _base(self, index: int) -> Select:
         thing = self.view.thing(index)
         use_colour = thing.colour is not None and self._rng.random() < 0.35
-        use_material = thing.info.material is not None and self._rng.random() < 0.1
+        material = thing.info.material
+        says_more = material is not None and material not in thing.category.split()
+        use_material = says_more and self._rng.random() < 0.1
         return Select(
             category=thing.category,
             colour=thing.colour if use_colour else None,
-            material=thing.info.material if use_material else None,
+            material=material if use_material else None,
         )
 
     def _plain_names(self, index: int) -> list[Select]:

@@ -87,6 +87,10 @@ class Reading:
     among: int = 1
     """how many objects fit its category, colour and material"""
 
+    def named(self) -> list["Reading"]:
+        """Return this and all that it is described by, each before what describes it."""
+        return [self, *(r for a in self.anchors for r in a.named())]
+
 
 @dataclass
 class _Found:

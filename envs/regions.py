@@ -33,9 +33,12 @@ from refergym.envs.programs import (
 from refergym.envs.referents import Clarity, Reading, read
 from refergym.envs.relations.bodies import facing_axes
 from refergym.envs.relations.places import corners_of
+from refergym.envs.task_spec import Area
 from refergym.envs.types import ID_SUPPORT, Array, Side
 from refergym.envs.view import View
 
+WHOLE = 0.98
+"""share of a place that its largest part must have for one polygon to stand for it"""
 _FAR = 3.0
 """m: farther than any table reaches"""
 
@@ -79,6 +82,23 @@ def locate(region: Region, view: View, clarity: Clarity, limits: Limits) -> Plac
     """
     find = _FINDERS[type(region)]
     return find(region, view, clarity, limits)
+
+
+def area_in(place: Place, view: View, free: BaseGeometry) -> Area:
+    """Make a record of a place on a support, with a goal where it is free.
+
+    Raises:
+        TaskError: if it is in several parts, or nothing of it is free, or its exact point is not.
+    """
+    if areas.largest(place.polygon).area < WHOLE * place.polygon.area:
+        raise TaskError("the place is in several parts")
+    if place.goal is not None and not shapely.contains_xy(free, *place.goal):
+        raise TaskError("the place is taken or off the table")
+    goal = place.goal
+    if goal is None:
+        inner = areas.largest(place.polygon.intersection(free))
+        goal = shapely.get_coordinates(shapely.maximum_inscribed_circle(inner, 0.01))[0]
+    return areas.area_of(place.polygon, view, goal, place.height)
 
 
 def toward(view: View, anchor: int, side: Side, frame: str = "viewer", facing: str = "") -> Array:

@@ -64,7 +64,7 @@ def _gap(points: Array) -> Array:
     order = np.argsort(along)
     steps = np.diff(along[order])
     step = float(np.delete(steps, steps.argmax()).mean())
-    wide = np.flatnonzero(np.abs(steps - 2 * step) <= EVEN * step)
+    wide = np.flatnonzero(np.abs(steps - 2 * step) <= EVEN * 2 * step)
     even = np.abs(steps - step) <= EVEN * step
     if len(wide) != 1 or even.sum() != len(steps) - 1:
         raise TaskError("the row has no gap, or more than one")

@@ -1,4 +1,8 @@
-"""Tasks that one point decides: at an object, or at a free place. The robot stays parked."""
+"""Tasks that one point decides: at an object, or at a free place. The robot stays parked.
+
+Without `steps` the shortest description that works is taken; with `steps` programs of that many
+steps of reasoning are proposed.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,14 +17,18 @@ from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import Between, Direction
-from refergym.envs.referents import Clarity
+from refergym.envs.programs import REGIONS, Between, Direction, Select
+from refergym.envs.proposals import Proposer, check_steps
+from refergym.envs.referents import Clarity, Reading, read
+from refergym.envs.regions import Limits, area_in, locate
 from refergym.envs.task_spec import Area, PointAreaGoal, PointObjectGoal, TaskSpec
-from refergym.envs.tasks.common import Describer, OnePoint, certify, see
+from refergym.envs.tasks.common import Describer, OnePoint, Refusals, certify, see
 from refergym.envs.types import SIDES, Frame, State
 from refergym.envs.view import View
 
 Place = Literal["direction", "between"]
+PROPOSALS = 40
+"""programs tried in one scene"""
 
 
 class PointAtObject(OnePoint):
@@ -29,17 +37,27 @@ class PointAtObject(OnePoint):
     kind = "point_at_object"
 
     def __init__(
-        self, clarity: Clarity, *, duplicates: bool = True, pack: Pack | None = None
+        self,
+        clarity: Clarity,
+        *,
+        duplicates: bool = True,
+        steps: tuple[int, int] | None = None,
+        pack: Pack | None = None,
     ) -> None:
         """Set how clear descriptions must be.
 
         Args:
             clarity: margins of descriptions.
             duplicates: ask the composer for several objects of one category.
+            steps: least and most steps of a description, each as often; None takes the shortest.
             pack: assets; None takes the package's own.
+
+        Raises:
+            TaskError: if a value is out of range.
         """
         super().__init__(pack)
         self.clarity = clarity
+        self.steps = check_steps(steps)
         self.wants = Wants(duplicates=duplicates)
 
     def sample(
@@ -47,26 +65,40 @@ class PointAtObject(OnePoint):
     ) -> TaskSpec:
         """Choose an object that can be described; raises TaskError where none can."""
         view = see(scene, state, frame, self._pack)
+        if self.steps is not None:
+            proposer = Proposer(view, self.clarity, rng)
+            count = int(rng.integers(self.steps[0], self.steps[1] + 1))
+            proposed = proposer.object(count)
+            if proposed is None:
+                raise proposer.error(self.kind, count)
+            return self._task(view, proposed, read(proposed, view, self.clarity), rng)
         words = Describer(view, self.clarity, rng)
         for i in words.shuffled(range(len(view))):
             program = words(i)
             if program is not None:
-                return TaskSpec(
-                    scene=scene.digest,
-                    kind=self.kind,
-                    instruction=instruct("point", program, rng),
-                    program=program,
-                    goal=PointObjectGoal(object=scene.objects[i].id),
-                    subgoals=("point",),
-                    certificate=certify(
-                        view,
-                        self.clarity,
-                        [program],
-                        target=i,
-                        chance=float(view.pixels[i]) / frame.ids.size,
-                    ),
-                )
+                return self._task(view, program, read(program, view, self.clarity), rng)
         raise words.error(self.kind)
+
+    def _task(
+        self, view: View, program: Select, reading: Reading, rng: np.random.Generator
+    ) -> TaskSpec:
+        target = reading.index
+        return TaskSpec(
+            scene=view.scene.digest,
+            kind=self.kind,
+            instruction=instruct("point", program, rng),
+            program=program,
+            goal=PointObjectGoal(object=view.scene.objects[target].id),
+            subgoals=("point",),
+            certificate=certify(
+                view,
+                self.clarity,
+                [program],
+                target=target,
+                anchors=[r.index for r in reading.named()[1:]],
+                chance=float(view.pixels[target]) / view.frame.ids.size,
+            ),
+        )
 
 
 class PointAtFreeSpace(OnePoint):
@@ -83,6 +115,9 @@ class PointAtFreeSpace(OnePoint):
         distance: tuple[float, float],
         tolerance: float,
         gap: float,
+        steps: tuple[int, int] | None = None,
+        regions: Sequence[str] = tuple(REGIONS),
+        limits: Limits | None = None,
         pack: Pack | None = None,
     ) -> None:
         """Set which places are asked.
@@ -91,6 +126,11 @@ class PointAtFreeSpace(OnePoint):
             clarity: margins of descriptions.
             room: how free a place must be.
             places: "direction", "between".
+            steps: least and most steps of a program, each as often; None asks for `places` with
+                the shortest names that work.
+            regions: kinds of regions that are asked with `steps`: some of `REGIONS`.
+            limits: how large the places are that words mean; None takes `tolerance` and `gap` and
+                the defaults.
             distance: m, least and greatest from an anchor's middle; whole centimetres are asked.
             tolerance: m, round the exact place, and half the width between two objects.
             gap: m, least free length between two objects.
@@ -110,13 +150,21 @@ class PointAtFreeSpace(OnePoint):
         self.distances = range(round(distance[0] * 100), round(distance[1] * 100) + 1)
         self.tolerance = tolerance
         self.gap = gap
-        self.wants = Wants()
+        self.steps = check_steps(steps)
+        unknown = [r for r in regions if r not in REGIONS]
+        if unknown or not regions:
+            raise TaskError(f"regions: expected some of {', '.join(REGIONS)}; got {list(regions)}")
+        self.regions = tuple(REGIONS[r] for r in regions)
+        self.limits = limits or Limits(tolerance=tolerance, gap=gap)
+        self.wants = Wants(duplicates=steps is not None)
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
     ) -> TaskSpec:
         """Choose a free and visible place; raises TaskError where there is none."""
         view = see(scene, state, frame, self._pack)
+        if self.steps is not None:
+            return self._programmed(view, int(rng.integers(self.steps[0], self.steps[1] + 1)), rng)
         words = Describer(view, self.clarity, rng)
         for k in rng.permutation(len(self.places)):
             make = self._direction if self.places[k] == "direction" else self._between
@@ -143,6 +191,46 @@ class PointAtFreeSpace(OnePoint):
                     ),
                 )
         raise words.error(self.kind)
+
+    def _programmed(self, view: View, count: int, rng: np.random.Generator) -> TaskSpec:
+        """Ask for a place by a program of so many steps."""
+        proposer = Proposer(view, self.clarity, rng)
+        refusals = Refusals(view)
+        free = areas.free(view, 0.0, self.room.clearance)
+        for _ in range(PROPOSALS):
+            region = proposer.region(count, self.regions)
+            if region is None:
+                break
+            try:
+                place = locate(region, view, self.clarity, self.limits)
+                area = area_in(place, view, free)
+            except TaskError as e:
+                proposer.refused[str(e)] += 1
+                continue
+            checked = self._check(view, refusals, area)
+            if checked is None:
+                continue
+            named = [r for a in place.anchors for r in a.named()]
+            return TaskSpec(
+                scene=view.scene.digest,
+                kind=self.kind,
+                instruction=instruct("point", region, rng),
+                program=region,
+                goal=PointAreaGoal(
+                    area=area, anchors=tuple(view.scene.objects[a.index].id for a in place.anchors)
+                ),
+                subgoals=("point",),
+                certificate=certify(
+                    view,
+                    self.clarity,
+                    [a.select for a in place.anchors],
+                    anchors=[r.index for r in named],
+                    area_pixels=checked[1],
+                    chance=checked[1] / view.frame.ids.size,
+                ),
+            )
+        proposer.refused.update(refusals.reasons)
+        raise proposer.error(self.kind, count)
 
     def _direction(
         self, view: View, words: Describer, rng: np.random.Generator
@@ -188,7 +276,7 @@ class PointAtFreeSpace(OnePoint):
                 return program, checked[0], (a, b), checked[1]
         return None
 
-    def _check(self, view: View, words: Describer, area: Area) -> tuple[Area, int] | None:
+    def _check(self, view: View, words: Refusals, area: Area) -> tuple[Area, int] | None:
         pixels = len(areas.pixels_of(view, area))
         if pixels < self.room.pixels * (view.scene.camera.width / 224) ** 2:
             words.refuse("too little of the place is visible")

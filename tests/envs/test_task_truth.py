@@ -27,6 +27,9 @@ ENDS = {
     "from the right": ("left-right", -1),
     "closest": ("front-back", 1),
     "farthest": ("front-back", -1),
+    "from the front": ("front-back", 1),
+    "from the back": ("front-back", -1),
+    "biggest": ("size", 1),
     "largest": ("size", 1),
     "smallest": ("size", -1),
 }
@@ -123,13 +126,13 @@ def phrases(text):
     infos = open_pack().manifest.assets
     categories = sorted({i.category for i in infos}, key=len, reverse=True)
     colours = sorted({i.colour for i in infos if i.colour})
-    ends = "leftmost|rightmost|closest|farthest|largest|smallest"
+    ends = "leftmost|rightmost|closest|farthest|largest|biggest|smallest"
     pattern = (
-        rf"\bthe (?:(second|third) )?(?:({ends}) )?(?:({'|'.join(colours)}) )?"
+        rf"\bthe (?:(first|second|third) )?(?:({ends}) )?(?:({'|'.join(colours)}) )?"
         rf"({'|'.join(categories)})\b"
-        r"(?: (from the left|from the right)"
+        r"(?: (from the (?:left|right|front|back))"
         r"| that is (?:(second|third) )?(furthest to the left|furthest to the right"
-        r"|closest to the viewer|farthest from the viewer))?"
+        r"|closest to the viewer|farthest from the viewer|largest|smallest))?"
     )
     found = []
     for m in re.finditer(pattern, text):
