@@ -14,7 +14,7 @@ import numpy as np
 from refergym.envs.errors import TaskError
 from refergym.envs.language.nouns import check_sayable
 from refergym.envs.programs import (
-    AXES,
+    Axis,
     Beside,
     Between,
     Corner,
@@ -40,6 +40,8 @@ from refergym.envs.view import View
 
 MOST_STEPS = 5
 RANK_POSITIONS = (1, -1, 2, -2, 3, -3)
+RANK_AXES: tuple[Axis, ...] = ("left-right", "front-back", "height", "size", "width")
+_RANK_SHARES = np.cumsum([0.35, 0.3, 0.1, 0.15])
 
 CLAUSES: Mapping[str, float] = {
     "left": 3, "right": 3, "front": 3, "behind": 3, "between": 2, "face": 2, "back": 1,
@@ -94,6 +96,7 @@ class Proposer:
         kinds = Counter(t.category for t in view.things)
         self._several = [i for i in self._clear if kinds[view.thing(i).category] > 1]
         self._kinds = kinds
+        self._shares: dict[int, Array] = {}
 
     def object(self, count: int, tries: int = 60, target: int | None = None) -> Select | None:
         """Propose a description of `count` steps that means one object, or None.
@@ -168,6 +171,10 @@ class Proposer:
         if reading.index != index:
             self.refused["means another object"] += 1
             return None
+        named = [r.index for r in reading.named()]
+        if len(set(named)) < len(named):
+            self.refused["one thing is named twice"] += 1
+            return None
         return select if self._narrows(select) else None
 
     def _narrowed(self, base: Select, index: int, count: int) -> Select | None:
@@ -197,7 +204,7 @@ class Proposer:
     def _where(self, index: int, count: int) -> Where | None:
         """Propose a relation in which an object stands, of `count` steps with its anchors."""
         fitting = self._fitting(count)
-        name = self._relations[int(self._rng.choice(len(fitting), p=fitting))]
+        name = self._relations[int(np.searchsorted(fitting, self._rng.random(), "right"))]
         relation = RELATIONS[name]
         own = count - 1 - relation.anchors
         anchors, taken = [], [index]
@@ -227,13 +234,17 @@ class Proposer:
         return Where(relation=name, anchors=tuple(anchors), frame=frame, side=side, value=value)
 
     def _fitting(self, count: int) -> Array:
-        """How likely each relation is, [R]: those that can take so many steps with anchors."""
+        """Cumulative shares, [R], of the relations that can take so many steps with anchors."""
+        if count in self._shares:
+            return self._shares[count]
         counts = [RELATIONS[n].anchors for n in self._relations]
         can = np.array([count == 1 if a == 0 else count > a for a in counts])
         weights = self._weights * can
         if not weights.any():
             raise TaskError(f"no relation takes {count} steps")
-        return np.asarray(weights / weights.sum())
+        self._shares[count] = np.minimum(np.cumsum(weights / weights.sum()), 1.0 - 1e-12)
+        self._shares[count][-1] = 1.0
+        return self._shares[count]
 
     def _value(self, name: str, bodies: Sequence[Body], side: str) -> float:
         subject, *others = bodies
@@ -275,8 +286,7 @@ class Proposer:
         return msgspec.structs.replace(base, rank=self._rank(base))
 
     def _rank(self, base: Select) -> Rank:
-        axes = [a for a in AXES if a != "distance"]
-        axis = axes[int(self._rng.choice(5, p=[0.35, 0.3, 0.1, 0.15, 0.1]))]
+        axis = RANK_AXES[int(np.searchsorted(_RANK_SHARES, self._rng.random(), "right"))]
         size = self._kinds[base.category or ""]
         if size < 2:
             raise TaskError("an order of one")

@@ -209,6 +209,16 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self._check_open()
         return self._looker.renderer
 
+    @property
+    def scenes(self) -> Composer:
+        """The composer, with the sensor and the randomisation of this environment."""
+        composer = self.composer
+        if self.sensor is not None:
+            composer = _Sensing(composer, self.sensor)
+        if self.randomisation is not None:
+            composer = Randomised(composer, self.randomisation)
+        return composer
+
     def _count(self, seed: int | None, index: int | None) -> None:
         if seed is not None or self._seed is None:
             self._seed = seed if seed is not None else int(self.np_random.integers(2**31))
@@ -221,13 +231,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
     def _find_start(self, given: Start | bytes | str | None) -> Start:
         if given is None:
             assert self._seed is not None, "counted"
-            composer = self.composer
-            if self.sensor is not None:
-                composer = _Sensing(composer, self.sensor)
-            if self.randomisation is not None:
-                composer = Randomised(composer, self.randomisation)
             start = make_start(
-                composer, self.task, self.backend, self.renderer, self._seed, self._index
+                self.scenes, self.task, self.backend, self.renderer, self._seed, self._index
             )
             self._check_sensor(start.scene.sensor)
             return start

@@ -100,18 +100,71 @@ def make_start(
         except (TaskError, ComposeError) as e:
             reasons[str(e)] += 1
             continue
-        certificate = msgspec.structs.replace(
-            spec.certificate, backend=backend.kind, renderer=renderer.name
-        )
-        spec = msgspec.structs.replace(spec, certificate=certificate)
         if attempt:
             _log.debug("start (%d, %d): scene %d of %d", seed, index, attempt + 1, tries)
+        spec = _certified(spec, backend, renderer)
         return Start(scene=scene, task=spec, seed=seed, index=index)
     shown = "\n".join(f"  {n} x {r}" for r, n in reasons.most_common(5))
     raise TaskError(
         f"{task.kind}: none of {tries} scenes carries the task (seed {seed}, index {index}); "
         f"the most frequent reasons:\n{shown}\nChange the scene's or the task's limits."
     )
+
+
+def make_starts(
+    composer: Composer,
+    task: Task,
+    backend: Backend,
+    renderer: Renderer,
+    seed: int,
+    index: int,
+    *,
+    tasks: int,
+) -> tuple[list[Start], Frame | None, Counter[str]]:
+    """Compose one scene and choose several different tasks in it.
+
+    Args:
+        composer: makes scenes.
+        task: chooses and certifies.
+        backend: settles; its kind names the poses.
+        renderer: makes the picture, with colour.
+        seed: of the run.
+        index: of the scene.
+        tasks: tries, and so tasks at most.
+
+    Returns:
+        The starts, the picture that all of them have (None without any), and how often each reason
+        stood against a try.
+    """
+    reasons: Counter[str] = Counter()
+    try:
+        scene = settle(composer.compose(seed, index, task.wants), backend)
+    except ComposeError as e:
+        return [], None, Counter({str(e): 1})
+    state = rest_state(scene, backend.kind)
+    frame = renderer.render(scene, state)
+    found: dict[bytes, TaskSpec] = {}
+    for k in range(tasks):
+        try:
+            spec = task.sample(scene, state, frame, generator(seed, "task", index, k))
+        except TaskError as e:
+            reasons[str(e)] += 1
+            continue
+        key = records.canonical_json(spec.program)
+        if key in found:
+            reasons["the same program again"] += 1
+            continue
+        found[key] = _certified(spec, backend, renderer)
+    starts = [Start(scene=scene, task=spec, seed=seed, index=index) for spec in found.values()]
+    return starts, frame if starts else None, reasons
+
+
+def _certified(spec: TaskSpec, backend: Backend, renderer: Renderer) -> TaskSpec:
+    """Write into a task's certificate by what it was made."""
+    certificate = msgspec.structs.replace(
+        spec.certificate, backend=backend.kind, renderer=renderer.name
+    )
+    return msgspec.structs.replace(spec, certificate=certificate)
 
 
 def settle(scene: SceneSpec, backend: Backend) -> SceneSpec:

@@ -12,6 +12,7 @@ from typing import TextIO
 COMMANDS = {
     "doctor": ("refergym.rollouts.doctor", "check this machine; say what is missing"),
     "evaluate": ("refergym.rollouts.evaluate", "run a policy on episodes, judge, report"),
+    "generate": ("refergym.rollouts.generate", "make tasks with certificates and pictures"),
     "agreement": (
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",

@@ -82,8 +82,16 @@ class OnePoint:
 
 
 def see(scene: SceneSpec, state: State, frame: Frame, pack: Pack | None) -> View:
-    """Return the view of a frame."""
-    return View(scene, state, frame, pack or open_pack())
+    """Return the view of a frame; several tasks in one picture share it."""
+    global _seen
+    pack = pack or open_pack()
+    same = _seen is not None and _seen.scene is scene and _seen.state is state
+    if _seen is None or not same or _seen.frame is not frame or _seen.pack is not pack:
+        _seen = View(scene, state, frame, pack)
+    return _seen
+
+
+_seen: View | None = None
 
 
 def certify(

@@ -79,6 +79,7 @@ def test_descriptions_have_the_steps_asked_for_and_mean_one_clear_thing(
         assert steps(select) == count
         reading = read(select, view, CLARITY)
         assert reading.margin > 1
+        assert len({r.index for r in reading.named()}) == len(reading.named())
         assert all(is_clear(r.index, view, CLARITY) for r in reading.named())
         assert parse(noun_phrase(select)) == select
 

@@ -1,0 +1,128 @@
+"""Tasks on disk: a line of JSON for each, and the pictures of its scene beside it.
+
+tasks.jsonl has one `Entry` a line. Pictures are named by the scene's number: rgb/NAME.jpg,
+depth/NAME.png (16 bits, mm along the optical axis, 0 without return) and ids/NAME.png (16 bits,
+the id of `envs.types` modulo 65536: objects from 0, what is no object from 65535 down).
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.envs.starts import Start, check_start
+from refergym.envs.types import Frame
+from refergym.rollouts.errors import OutputError
+
+log = logging.getLogger(__name__)
+
+FILE = "tasks.jsonl"
+VERSION = 1
+QUALITY = 92
+"""of the JPEG files"""
+KINDS = (("rgb", "jpg"), ("depth", "png"), ("ids", "png"))
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """One task as it stands in a file."""
+
+    version: int = VERSION
+    id: str
+    """unique in the file"""
+    picture: str | None
+    """name of its scene's pictures; none without"""
+    steps: int
+    """of its program"""
+    start: Start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bad:
+    """A line that is no task."""
+
+    line: int
+    """from 1"""
+    reason: str
+
+
+def read_tasks(path: Path) -> tuple[list[Entry], list[Bad]]:
+    """Read all good lines of a file, and say what is wrong with the others.
+
+    Raises:
+        OutputError: if the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise OutputError(f"{path}: cannot read: {e.strerror}") from e
+    lines = data.split(b"\n")
+    last = lines.pop()
+    entries, bad = [], []
+    for number, line in enumerate(lines, 1):
+        try:
+            entries.append(_entry(line))
+        except ValueError as e:
+            bad.append(Bad(line=number, reason=str(e)))
+    if last:
+        bad.append(Bad(line=len(lines) + 1, reason="cut off"))
+    return entries, bad
+
+
+def _entry(line: bytes) -> Entry:
+    entry = records.decode(line, Entry)
+    if entry.version != VERSION:
+        raise ValueError(f"version: expected {VERSION}, got {entry.version}")
+    check_start(entry.start)
+    return entry
+
+
+def append(file: BinaryIO, entries: list[Entry]) -> None:
+    """Append tasks; when this returns, they survive a kill."""
+    file.write(b"".join(records.canonical_json(e) + b"\n" for e in entries))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def write_pictures(folder: Path, name: str, frame: Frame) -> None:
+    """Write a frame's three pictures, each whole or not at all."""
+    depth = np.clip(np.rint(frame.depth * 1000), 0, 65535).astype(np.uint16)
+    arrays: tuple[NDArray[Any], ...] = (frame.rgb, depth, _coded(frame.ids))
+    for (kind, ending), array in zip(KINDS, arrays, strict=True):
+        path = folder / kind / f"{name}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{name}.{os.getpid()}.{ending}")
+        Image.fromarray(array).save(part, quality=QUALITY, subsampling=0)  # PNG takes no notice
+        part.replace(path)
+
+
+def read_pictures(folder: Path, name: str) -> Frame:
+    """Read a frame's three pictures; depth in m, to the millimetre.
+
+    Raises:
+        OutputError: naming the picture that is missing or damaged.
+    """
+    arrays = []
+    for kind, ending in KINDS:
+        path = folder / kind / f"{name}.{ending}"
+        try:
+            with Image.open(path) as picture:
+                arrays.append(np.asarray(picture))
+        except (OSError, SyntaxError) as e:
+            raise OutputError(f"{path}: no readable picture ({e})") from e
+    rgb, depth, ids = arrays
+    return Frame(
+        rgb=rgb.astype(np.uint8),
+        depth=(depth / 1000).astype(np.float32),
+        ids=ids.astype(np.uint16).astype(np.int16).astype(np.int32),
+    )
+
+
+def _coded(ids: NDArray[np.int32]) -> NDArray[np.uint16]:
+    return ids.astype(np.int16).view(np.uint16)
