@@ -257,13 +257,10 @@ class World:
         free = line - b.outline - c.outline
         if free.geom_type != "LineString" or free.is_empty:
             return -1.0
-        p = shapely.Point(t.middle[:2])
-        length, along = free.length, free.project(p)
-        if 0 < along < length:
-            return min(along, length - along, 0.06 - p.distance(free))
         start, end = (np.array(q) for q in free.coords)
-        beyond = (t.middle[:2] - start) @ (end - start) / length
-        return float(min(beyond, length - beyond, 0.06))
+        along, length = (t.middle[:2] - start) @ (end - start) / free.length, free.length
+        foot = start + along / length * (end - start)
+        return float(min(along, length - along, 0.06 - math.dist(foot, t.middle[:2])))
 
     def inside(self, t: Thing, a: Thing) -> float:
         """How deep a thing is in a container."""
