@@ -17,6 +17,8 @@ EVEN = 0.12
 """of the spacing: how uneven a row may be"""
 LEAST = 3
 """things that make a row"""
+LEAST_GRID = 6
+"""places of a grid; any right angle would be a grid of four with a gap"""
 ALONG = 0.85
 """cosine, at least, between a row and the viewer's direction by which its end is named"""
 
@@ -117,6 +119,6 @@ def _lattice_gap(points: Array, origin: Array, u: Array, v: Array) -> Array | No
         for y in range(low[1], high[1] + 1)
         if (x, y) not in taken
     ]
-    if min(size) < 2 or len(free) != 1 or len(taken) != len(points):
+    if min(size) < 2 or size.prod() < LEAST_GRID or len(free) != 1 or len(taken) != len(points):
         return None
     return np.asarray(origin + free[0][0] * u + free[0][1] * step * v)

@@ -262,6 +262,83 @@ class World:
         foot = start + along / length * (end - start)
         return float(min(along, length - along, 0.06 - math.dist(foot, t.middle[:2])))
 
+    def is_at(self, region: dict[str, Any], p: np.ndarray) -> bool:
+        """Whether a point [2] of the table lies where a region's words say."""
+        op = region["op"]
+        if not self.table.contains(shapely.Point(p)):
+            return False
+        if op == "meets":
+            return all(self.is_beside(part, p, math.inf) for part in region["parts"])
+        if op == "beside":
+            return self.is_beside(region, p, 0.2)
+        if op == "direction":
+            t = self.meaning(region["anchor"])
+            goal = t.middle[:2] + self.toward(region, t) * region["distance"]
+            return math.dist(goal, p) < 0.05
+        if op == "turn":
+            a, b = (self.meaning(region[k]).middle[:2] for k in ("anchor", "toward"))
+            angle = math.atan2(*(b - a)[::-1]) + math.radians(region["angle"])
+            goal = a + region["distance"] * np.array([math.cos(angle), math.sin(angle)])
+            return math.dist(goal, p) < 0.05
+        if op == "between":
+            a, b = (self.meaning(region[k]) for k in ("a", "b"))
+            free = shapely.LineString([a.middle[:2], b.middle[:2]]) - a.outline - b.outline
+            whole = b.middle[:2] - a.middle[:2]
+            along = (p - a.middle[:2]) @ whole / np.linalg.norm(whole)
+            foot = a.middle[:2] + along * whole / np.linalg.norm(whole)
+            is_near = math.dist(foot, p) < 0.05 and 0 < along < np.linalg.norm(whole)
+            at = shapely.Point(p)
+            covered = a.outline.contains(at) or b.outline.contains(at)
+            return bool(is_near and not covered and free.length > 0)
+        if op == "edge":
+            return not self.table.contains(shapely.Point(p + 0.12 * self.side(region["side"])))
+        if op == "missing":
+            return any(math.dist(q, p) < 0.05 for q in self.left_out(region))
+        assert op == "corner", op
+        steps = (0.2 * self.side(region[k]) for k in ("side", "depth"))
+        return not any(self.table.contains(shapely.Point(p + step)) for step in steps)
+
+    def left_out(self, region: dict[str, Any]) -> list[np.ndarray]:
+        """Places [2] that would complete a row, or a corner of a grid."""
+        at = [t.middle[:2] for t in self.things if t.category == region["category"]
+              and region.get("colour") in (None, t.colour)]  # fmt: skip
+        first, last = max(itertools.combinations(at, 2), key=lambda pair: math.dist(*pair))
+        axis = (last - first) / math.dist(first, last)
+        along = sorted(float((q - first) @ axis) for q in at)
+        steps = np.diff(along)
+        if region["place"] != "gap":
+            step = float(np.median(steps))
+            ends = ((first - step * axis, -axis), (last + step * axis, axis))
+            return [q for q, to in ends if to @ self.side(region["place"]) > 0.8]
+        if all(abs(axis[0] * (q - first)[1] - axis[1] * (q - first)[0]) < 0.016 for q in at):
+            widest = int(np.argmax(steps))
+            return [first + axis * (along[widest] + along[widest + 1]) / 2]
+        return [a + b - c for a, b, c in itertools.permutations(at, 3)]
+
+    def is_beside(self, region: dict[str, Any], p: np.ndarray, beyond: float) -> bool:
+        """Whether a point is in the quarter on one side of a thing."""
+        t = self.meaning(region["anchor"])
+        off = p - t.middle[:2]
+        away = float(np.linalg.norm(off))
+        corners = shapely.get_coordinates(t.outline)
+        radius = max(math.dist(c, t.middle[:2]) for c in corners)
+        if t.outline.contains(shapely.Point(p)) or away > radius + max(beyond, 2 * radius):
+            return False
+        return bool(off @ self.toward(region, t) > away * math.cos(math.pi / 4))
+
+    def toward(self, region: dict[str, Any], t: Thing) -> np.ndarray:
+        """A side of a thing, [2]."""
+        if region.get("frame", "viewer") == "viewer":
+            return self.side(region["side"])
+        angle = t.facing(region["facing"])
+        angle += {"front": 0.0, "left": 0.5, "behind": 1.0, "right": -0.5}[region["side"]] * math.pi
+        return np.array([math.cos(angle), math.sin(angle)])
+
+    def side(self, side: str) -> np.ndarray:
+        """A side as the viewer sees it, [2]."""
+        return {"left": -self.across, "right": self.across, "front": -self.away,
+                "behind": self.away}[side]  # fmt: skip
+
     def inside(self, t: Thing, a: Thing) -> float:
         """How deep a thing is in a container."""
         if a.hole is None or a.turn[2, 2] <= 0.95:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from brute_force import Ambiguous, World
 
 from refergym.assets.library import PACK_DIR
@@ -47,6 +48,33 @@ def test_generated_descriptions_mean_one_thing(steps: int, tmp_path: Path) -> No
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_a_thousand_descriptions_mean_one_thing(steps: int, tmp_path: Path) -> None:
     assert check(tmp_path / "out", steps, 1000, seed=100 + steps) == 1000
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_generated_places_are_where_the_words_say(steps: int, tmp_path: Path) -> None:
+    """Over points of the table: in the area if and only if the words hold, but for its very rim."""
+    out = tmp_path / "out"
+    generate.generate(
+        [*QUICK, "task=point_at_free_space", f"steps=[{steps},{steps}]", "count=30", "seed=3",
+         "workers=0", f"out={out}"]
+    )  # fmt: skip
+    entries, _ = taskfile.read_tasks(out / taskfile.FILE)
+    assert len(entries) == 30
+    rng = np.random.default_rng(0)
+    for entry in entries:
+        scene = json.loads(canonical_json(entry.start.scene))
+        task = json.loads(canonical_json(entry.start.task))
+        assert entry.picture is not None
+        world = World(scene, taskfile.read_pictures(out, entry.picture).ids, PACK_DIR)
+        ring = shapely.Polygon(task["goal"]["area"]["ring"])
+        goal = np.array(task["goal"]["area"]["goal"][:2])
+        words = (entry.id, task["instruction"])
+        assert world.is_at(task["program"], goal), words
+        low, high = np.array(world.table.bounds).reshape(2, 2)
+        points = np.vstack([rng.uniform(low, high, (60, 2)), goal + rng.normal(0, 0.06, (60, 2))])
+        for p in points:
+            if ring.exterior.distance(shapely.Point(p)) > 0.012:
+                assert world.is_at(task["program"], p) == ring.contains(shapely.Point(p)), words
 
 
 def test_the_second_reading_can_fail(tmp_path: Path) -> None:
