@@ -31,15 +31,22 @@ from refergym.envs.programs import (
     Where,
     steps,
 )
-from refergym.envs.referents import Clarity, is_clear, means, read
+from refergym.envs.referents import (
+    ORDINALS,
+    Clarity,
+    is_clear,
+    means,
+    ordered,
+    read,
+    terms_of,
+)
 from refergym.envs.relations import places, turns
 from refergym.envs.relations.bodies import Body, Reference
-from refergym.envs.relations.table import RELATIONS
+from refergym.envs.relations.table import OPPOSITE, RELATIONS
 from refergym.envs.types import SIDES, Array, Side
 from refergym.envs.view import View
 
 MOST_STEPS = 5
-RANK_POSITIONS = (1, -1, 2, -2, 3, -3)
 RANK_AXES: tuple[Axis, ...] = ("left-right", "front-back", "height", "size", "width")
 _RANK_SHARES = np.cumsum([0.35, 0.3, 0.1, 0.15])
 
@@ -91,11 +98,13 @@ class Proposer:
         names = [n for n in CLAUSES if relations is None or n in relations]
         weights = np.array([CLAUSES[n] for n in names], float)
         self._relations, self._weights = names, weights / max(weights.sum(), 1e-9)
-        self._clear = [i for i in range(len(view)) if is_clear(i, view, clarity)]
+        sure = {c for c in sorted({t.category for t in view.things}) if self._is_sure(c)}
+        self._clear = [
+            t.index for t in view.things if t.category in sure and is_clear(t.index, view, clarity)
+        ]
         self._plain = {i: forms for i in self._clear if (forms := self._plain_names(i))}
         kinds = Counter(t.category for t in view.things)
         self._several = [i for i in self._clear if kinds[view.thing(i).category] > 1]
-        self._kinds = kinds
         self._shares: dict[int, Array] = {}
 
     def object(self, count: int, tries: int = 60, target: int | None = None) -> Select | None:
@@ -181,13 +190,10 @@ class Proposer:
         if count == 1:
             if base.colour is not None and means(base, index, self.view, self.clarity):
                 return base
-            return self._ranked(base)
-        left = count
+            return self._ranked(base, index)
+        has_rank = self._rng.random() < 0.35
+        left = count - has_rank
         where: list[Where] = []
-        rank = None
-        if left >= 2 and self._rng.random() < 0.35:
-            left -= 1
-            rank = self._rank(base)
         while left > 0 and len(where) < 2:
             take = left if len(where) == 1 or left < 3 or self._rng.random() < 0.6 else 2
             clause = self._where(index, take)
@@ -199,7 +205,8 @@ class Proposer:
             return None
         if len(where) == 2 and _is_deep(where[0]):
             where.reverse()
-        return msgspec.structs.replace(base, where=tuple(where), rank=rank)
+        select = msgspec.structs.replace(base, where=tuple(where))
+        return self._ranked(select, index) if has_rank else select
 
     def _where(self, index: int, count: int) -> Where | None:
         """Propose a relation in which an object stands, of `count` steps with its anchors."""
@@ -231,7 +238,27 @@ class Proposer:
         value = None
         if "value" in relation.needs:
             value = self._value(name, [self.view.bodies[i] for i in taken], side)
-        return Where(relation=name, anchors=tuple(anchors), frame=frame, side=side, value=value)
+        where = Where(relation=name, anchors=tuple(anchors), frame=frame, side=side, value=value)
+        return self._holding(where, taken)
+
+    def _holding(self, where: Where, indices: Sequence[int]) -> Where | None:
+        """Return a relation that holds of an object and anchors, or its opposite; None if neither.
+
+        Args:
+            where: the relation.
+            indices: the object, then the anchors.
+        """
+        subject, *anchors = (self.view.bodies[i] for i in indices)
+        margin = RELATIONS[where.relation](
+            terms_of(where, subject, anchors, self.view, self.clarity)
+        )
+        if margin > 0:
+            return where
+        other = OPPOSITE.get(where.relation)
+        if margin < 0 and other in self._relations:
+            return msgspec.structs.replace(where, relation=other)
+        self.refused["a relation that does not hold"] += 1
+        return None
 
     def _fitting(self, count: int) -> Array:
         """Cumulative shares, [R], of the relations that can take so many steps with anchors."""
@@ -269,6 +296,14 @@ class Proposer:
             material=material if use_material else None,
         )
 
+    def _is_sure(self, category: str) -> bool:
+        """Tell whether nothing else in the view may be taken for a thing of a category."""
+        try:
+            return bool(ordered(Select(category=category), "size", self.view, self.clarity))
+        except TaskError as e:
+            self.refused[_short(str(e))] += 1
+            return False
+
     def _plain_names(self, index: int) -> list[Select]:
         """Names by kind and colour alone that mean an object."""
         thing = self.view.thing(index)
@@ -282,16 +317,20 @@ class Proposer:
         forms = self._plain[index]
         return forms[int(self._rng.integers(len(forms)))]
 
-    def _ranked(self, base: Select) -> Select:
-        return msgspec.structs.replace(base, rank=self._rank(base))
-
-    def _rank(self, base: Select) -> Rank:
+    def _ranked(self, select: Select, index: int) -> Select | None:
+        """Add the place that an object has in some order among those that fit."""
         axis = RANK_AXES[int(np.searchsorted(_RANK_SHARES, self._rng.random(), "right"))]
-        size = self._kinds[base.category or ""]
-        if size < 2:
-            raise TaskError("an order of one")
-        positions = [p for p in RANK_POSITIONS if abs(p) <= size]
-        return Rank(axis=axis, position=positions[int(self._rng.integers(len(positions)))])
+        family = ordered(select, axis, self.view, self.clarity)
+        if len(family) < 2 or index not in family:
+            self.refused["an order of one"] += 1
+            return None
+        place = family.index(index)
+        both = [p for p in (place + 1, place - len(family)) if abs(p) <= ORDINALS]
+        if not both:
+            self.refused["too far from both ends of an order"] += 1
+            return None
+        position = both[int(self._rng.integers(len(both)))]
+        return msgspec.structs.replace(select, rank=Rank(axis=axis, position=position))
 
     def _narrows(self, select: Select) -> bool:
         """Tell whether no clause and no rank, here or in an anchor, could be left out."""

@@ -128,6 +128,21 @@ def read(select: Select, view: View, clarity: Clarity) -> Reading:
     )
 
 
+def ordered(select: Select, axis: Axis, view: View, clarity: Clarity) -> list[int]:
+    """Return the objects that fit a description without its rank, in an order; ties or not.
+
+    Raises:
+        TaskError: if some relation in it is a tie, or an anchor is not clear.
+    """
+    chosen = _family(select, view, clarity)
+    for clause in select.where:
+        chosen = _standing(chosen, clause, view, clarity, _Found())
+    if not chosen:
+        return []
+    readings, _ = _orders(chosen, axis, None, view, clarity)
+    return [chosen[k] for k in np.argsort(readings[0], kind="stable")]
+
+
 def is_clear(index: int, view: View, clarity: Clarity) -> bool:
     """Tell whether a viewer sees enough of an object for it to be named."""
     camera = view.scene.camera

@@ -288,8 +288,11 @@ class World:
             foot = a.middle[:2] + along * whole / np.linalg.norm(whole)
             is_near = math.dist(foot, p) < 0.05 and 0 < along < np.linalg.norm(whole)
             at = shapely.Point(p)
-            covered = a.outline.contains(at) or b.outline.contains(at)
-            return bool(is_near and not covered and free.length > 0)
+            if not is_near or a.outline.contains(at) or b.outline.contains(at):
+                return False
+            # behind one of the two is not between them
+            way = shapely.shortest_line(at, free)
+            return not any(way.crosses(x.outline.buffer(-0.001)) for x in (a, b))
         if op == "edge":
             return not self.table.contains(shapely.Point(p + 0.12 * self.side(region["side"])))
         if op == "missing":
