@@ -227,10 +227,7 @@ class Proposer:
         side = ""
         frame: Reference = "viewer" if "viewer" in relation.frames else relation.frames[0]
         if "side" in relation.needs:
-            words = [
-                w for w in self.view.bodies[taken[1]].directions
-                if self.view.bodies[taken[1]].facing(w) is not None
-            ]  # fmt: skip
+            words = self.view.bodies[taken[1]].facings
             if not words:
                 self.refused["an anchor without a direction"] += 1
                 return None
@@ -352,8 +349,7 @@ class Proposer:
 
     def facing(self, index: int) -> tuple[Reference, str]:
         """Draw a frame for a side of an object: ("viewer", "") or ("object", its direction)."""
-        body = self.view.bodies[index]
-        words = [w for w in body.directions if body.facing(w) is not None]
+        words = self.view.bodies[index].facings
         if words and self._rng.random() < 0.4:
             return "object", words[int(self._rng.integers(len(words)))]
         return "viewer", ""

@@ -31,7 +31,7 @@ from refergym.envs.programs import (
     Turn,
 )
 from refergym.envs.referents import Clarity, Reading, read
-from refergym.envs.relations.bodies import facing_axes
+from refergym.envs.relations.bodies import facing_axes, sided
 from refergym.envs.relations.places import corners_of
 from refergym.envs.task_spec import Area
 from refergym.envs.types import ID_SUPPORT, Array, Side
@@ -112,10 +112,8 @@ def toward(view: View, anchor: int, side: Side, frame: str = "viewer", facing: s
         ahead = body.facing(facing)
         if ahead is None:
             raise TaskError(f"a {body.category} has no level direction {facing!r}")
-        right, near = facing_axes(ahead)
-    else:
-        right, near = view.axes if frame == "viewer" else view.onlooker.robot_axes
-    return {"left": -right, "right": right, "front": near, "behind": -near}[side]
+        return sided(facing_axes(ahead), side)
+    return sided(view.axes if frame == "viewer" else view.onlooker.robot_axes, side)
 
 
 def _beside(region: Beside, view: View, clarity: Clarity, limits: Limits) -> Place:

@@ -20,7 +20,7 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.geometry.caster import Caster
-from refergym.envs.relations.bodies import Body, Hollow, Onlooker
+from refergym.envs.relations.bodies import Body, Hollow, Onlooker, sided
 from refergym.envs.types import Array, Frame, Side, State
 
 _RAYS = 500
@@ -100,8 +100,7 @@ class Layout:
 
     def direction(self, side: Side) -> Array:
         """Return a side as the viewer sees it as a unit vector [2] on the table, world."""
-        right, near = self.axes
-        return {"left": -right, "right": right, "front": near, "behind": -near}[side]
+        return sided(self.axes, side)
 
     @functools.cached_property
     def readings(self) -> Array:

@@ -40,7 +40,7 @@ FRICTION = 0.5
 LONGEST_NOUN = 40
 NOUN = re.compile(rf"(?=.{{1,{LONGEST_NOUN}}}$)[A-Za-z]+([ '-][A-Za-z0-9]+)*")
 """what a category may be called"""
-RESERVED = ("textures", "scenes", "manifest.json", "LICENSE", "NOTICE", "README.md")
+RESERVED = ("textures", "scenes", *checking.OWN_FILES)
 """names in a pack's folder that are no asset's"""
 
 

@@ -30,6 +30,8 @@ Track = Callable[[Sequence[Any]], Iterable[Any]]
 
 GRASPABLE = 0.8
 """share of tries that make a thing graspable"""
+OWN_FILES = ("manifest.json", "LICENSE", "NOTICE", "README.md")
+"""of a pack, beside what its manifest names"""
 _KINDS: dict[str, type[AssetInfo | TextureInfo | SceneInfo]] = {
     "assets": AssetInfo,
     "textures": TextureInfo,
@@ -184,7 +186,7 @@ def _entries(raw: dict[str, Any], field: str) -> list[Any]:
 
 def _strays(folder: Path, raw: dict[str, Any]) -> Iterator[Fault]:
     """Files that the manifest does not name."""
-    known = {"manifest.json", "LICENSE", "NOTICE", "README.md"}
+    known = set(OWN_FILES)
     for field in _KINDS:
         for entry in _entries(raw, field):
             if isinstance(entry, dict):

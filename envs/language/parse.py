@@ -9,18 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from refergym.assets.builder.colours import NAMES
 from refergym.envs.errors import TaskError
 from refergym.envs.language import nouns
 from refergym.envs.language.words import ORDINALS
 from refergym.envs.programs import Rank, Select, Where
 from refergym.envs.relations.bodies import Reference
 
-COLOURS = frozenset(
-    (
-        "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "grey",
-        "black",
-    )
-)  # fmt: skip
+COLOURS = frozenset(NAMES)
 MATERIALS = frozenset(
     ("ceramic", "glass", "metal", "plastic", "cardboard", "paper", "fabric", "wood")
 )

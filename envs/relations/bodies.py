@@ -17,7 +17,7 @@ from shapely import Polygon
 from refergym.assets import camera as pinhole
 from refergym.assets.spec import CameraSpec, Pose
 from refergym.envs.errors import TaskError
-from refergym.envs.types import Array
+from refergym.envs.types import Array, Side
 
 Reference = Literal["viewer", "object", "robot", "world"]
 """whose left, right, front, behind, near and far are meant"""
@@ -111,6 +111,11 @@ class Body:
         """[3] its own up in the world."""
         return np.asarray(self.rotation[:, 2])
 
+    @property
+    def facings(self) -> list[str]:
+        """Its semantic directions that are level."""
+        return [word for word in self.directions if self.facing(word) is not None]
+
     def facing(self, word: str) -> Array | None:
         """Level unit vector [2] of a semantic direction; None if it has none, or up or down."""
         direction = self.directions.get(word)
@@ -176,6 +181,12 @@ class Onlooker:
         forward = pinhole.pose_matrix(self.robot)[:2, 0]
         forward = forward / np.linalg.norm(forward)
         return np.array([forward[1], -forward[0]]), -forward
+
+
+def sided(axes: tuple[Array, Array], side: Side) -> Array:
+    """Return a side as a unit vector [2], of somebody's right and near directions."""
+    right, near = axes
+    return {"left": -right, "right": right, "front": near, "behind": -near}[side]
 
 
 def facing_axes(toward: Array) -> tuple[Array, Array]:
