@@ -11,18 +11,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.assets.spec import Positive
-from refergym.envs.errors import TaskError
 from refergym.envs.relations.bodies import Reference
-from refergym.envs.relations.table import RELATIONS
 from refergym.envs.types import Side
 
 Axis = Literal["left-right", "front-back", "distance", "height", "size", "width"]
 AXES: tuple[Axis, ...] = ("left-right", "front-back", "distance", "height", "size", "width")
-MOST_DEEP = 6
-"""levels of objects that are named by objects"""
 
 
 class Rank(Record, frozen=True, kw_only=True, tag="rank", tag_field="op"):
@@ -156,15 +151,54 @@ Region = (
 )  # fmt: skip
 
 
+class Facing(Record, frozen=True, kw_only=True, tag="facing", tag_field="op"):
+    """How what is put down is turned: to a side, towards a thing, or by an angle from a thing."""
+
+    side: str
+    """its direction that is meant: "handle" """
+    to: Side | None = None
+    """it points to this side of the viewer's"""
+    toward: Select | None = None
+    """it points towards this; with `angle`, it is turned against this"""
+    angle: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    """degrees, counter-clockwise seen from above, from where the same direction of `toward`
+    points"""
+
+
 class Move(Record, frozen=True, kw_only=True, tag="move", tag_field="op"):
     """Bring one object to a place."""
 
     what: Select
     where: Region
+    facing: Facing | None = None
+    """None: turned in any way"""
 
 
-Program = Select | Region | Move | Floor
-Node = Select | Rank | Where | Region | Move | Floor
+class Moves(Record, frozen=True, kw_only=True, tag="moves", tag_field="op"):
+    """Several moves, one after the other."""
+
+    parts: Annotated[tuple[Move, ...], msgspec.Meta(min_length=2, max_length=3)]
+
+
+class Gather(Record, frozen=True, kw_only=True, tag="gather", tag_field="op"):
+    """Bring all objects that fit to one place."""
+
+    what: Select
+    """without a rank: all that fit"""
+    where: Region
+
+
+class Arrange(Record, frozen=True, kw_only=True, tag="arrange", tag_field="op"):
+    """Bring all objects that fit into an evenly spaced row."""
+
+    what: Select
+    """without a rank: all that fit"""
+    axis: Literal["left-right", "front-back"]
+    """of the viewer: along which the row goes"""
+
+
+Program = Select | Region | Move | Floor | Moves | Gather | Arrange
+Node = Select | Rank | Where | Region | Facing | Move | Floor | Moves | Gather | Arrange
 
 REGIONS: Mapping[str, type[Region]] = MappingProxyType(
     {
@@ -191,6 +225,19 @@ def children(node: Node) -> Iterator[tuple[str, Node]]:
     elif isinstance(node, Move):
         yield "what", node.what
         yield "where", node.where
+        if node.facing is not None:
+            yield "facing", node.facing
+    elif isinstance(node, Gather):
+        yield "what", node.what
+        yield "where", node.where
+    elif isinstance(node, Arrange):
+        yield "what", node.what
+    elif isinstance(node, Moves):
+        for k, part in enumerate(node.parts):
+            yield f"parts[{k}]", part
+    elif isinstance(node, Facing):
+        if node.toward is not None:
+            yield "toward", node.toward
     elif isinstance(node, Between):
         yield "a", node.a
         yield "b", node.b
@@ -216,104 +263,3 @@ def anchors_of(region: Region) -> tuple[Select, ...]:
     if isinstance(region, Meets):
         return tuple(p.anchor for p in region.parts)
     return tuple(c for _, c in children(region) if isinstance(c, Select))
-
-
-def steps(program: Node) -> int:
-    """Count the steps of the reasoning that a program asks for.
-
-    A step is an anchor or a directional phrase that narrows the search, as RefSpatial-Bench counts
-    them: each object that something is related to, each relation, each place in an order, each
-    direction of a place. A thing that is named by its kind and colour alone is one step.
-    """
-    count = sum(_own_steps(node) for _, node in walk(program))
-    anchors = sum(
-        isinstance(child, Select)
-        for _, node in walk(program)
-        if not isinstance(node, Move)
-        for _, child in children(node)
-    )
-    plain = sum(
-        not node.where and node.rank is None
-        for node in (
-            (program,) if isinstance(program, Select) else
-            (program.what,) if isinstance(program, Move) else ()
-        )
-    )  # fmt: skip
-    return count + anchors + plain
-
-
-def _own_steps(node: Node) -> int:
-    directional = (Rank, Where, Direction, Beside, Between, Onto, Into, Turn, Edge, Corner, Missing)
-    return 2 if isinstance(node, Floor) else int(isinstance(node, directional))
-
-
-def load_program(data: bytes | str) -> Program:
-    """Decode and check a program.
-
-    Raises:
-        TaskError: naming the node by path, e.g. "what.rank.axis: ...".
-    """
-    program: Program = records.decode(data, Program, error=TaskError)  # type: ignore[arg-type]
-    check_program(program)
-    return program
-
-
-def check_program(program: Program) -> None:
-    """Check what the types alone do not: ranks, relations, frames, anchors, depth.
-
-    Raises:
-        TaskError: naming the node by path.
-    """
-    for path, node in walk(program):
-        problem = _problem(node)
-        if problem:
-            field, text = problem
-            raise TaskError(f"{path}.{field}: {text}" if path else f"{field}: {text}")
-        if path.count(".anchor") >= MOST_DEEP:
-            raise TaskError(f"{path}: more than {MOST_DEEP} levels of anchors")
-
-
-def _problem(node: Node) -> tuple[str, str] | None:
-    """What is wrong with one node: its field, and a sentence."""
-    if isinstance(node, Select):
-        if not (node.category or node.colour or node.material or node.where or node.rank):
-            return "category", "expected something that tells which object is meant"
-        for key in ("category", "colour", "material"):
-            if getattr(node, key) == "":
-                return key, "expected a word or null, got an empty one"
-    if isinstance(node, Rank):
-        if node.position == 0:
-            return "position", "expected 1 or more, or -1 or less, got 0"
-        if (node.anchor is not None) != (node.axis == "distance"):
-            asked = "an anchor" if node.axis == "distance" else "no anchor"
-            return "anchor", f"a rank by {node.axis} has {asked}"
-    if isinstance(node, Where):
-        return _relation_problem(node)
-    if isinstance(node, Direction | Beside):
-        if node.frame == "world":
-            return "frame", "expected viewer, object or robot, got world"
-        if (node.frame == "object") != bool(node.facing):
-            asked = "one of the anchor's directions" if node.frame == "object" else "nothing"
-            return "facing", f"frame {node.frame} has {asked} here"
-    return None
-
-
-def _relation_problem(node: Where) -> tuple[str, str] | None:
-    relation = RELATIONS.get(node.relation)
-    if relation is None or "point" in relation.needs:
-        names = ", ".join(n for n, r in RELATIONS.items() if "point" not in r.needs)
-        return "relation", f"expected one of {names}; got {node.relation!r}"
-    if len(node.anchors) != relation.anchors:
-        return "anchors", (
-            f"{node.relation} has {relation.anchors} of them, got {len(node.anchors)}"
-        )
-    if node.frame not in relation.frames:
-        return "frame", f"expected one of {', '.join(relation.frames)}; got {node.frame}"
-    needs_side = "side" in relation.needs or (
-        node.frame == "object" and "object" in relation.frames
-    )
-    if needs_side != bool(node.side):
-        return "side", "expected a direction of the anchor" if needs_side else "expected nothing"
-    if ("value" in relation.needs) != (node.value is not None):
-        return "value", f"expected {'a number' if 'value' in relation.needs else 'nothing'}"
-    return None

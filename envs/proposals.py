@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import steps
 from refergym.envs.language.nouns import check_sayable
 from refergym.envs.programs import (
     Axis,
@@ -29,7 +30,6 @@ from refergym.envs.programs import (
     Select,
     Turn,
     Where,
-    steps,
 )
 from refergym.envs.referents import (
     ORDINALS,

@@ -12,10 +12,12 @@ from refergym.assets.composers.base import Wants
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive, SceneSpec, Vec3
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import Program, load_program
+from refergym.envs.grammar import load_program
+from refergym.envs.programs import Program
+from refergym.envs.relations.bodies import Reference
 from refergym.envs.types import Array, Event, Frame, State, Verdict
 
-VERSION = 1
+VERSION = 2
 
 
 class Area(Record, frozen=True, kw_only=True):
@@ -54,11 +56,23 @@ class HoldGoal(Record, frozen=True, kw_only=True, tag="hold", tag_field="kind"):
     object: str
 
 
+class TurnGoal(Record, frozen=True, kw_only=True):
+    """How an object is to be turned on the table: one of its directions points a given way."""
+
+    side: str
+    """its direction: "handle" """
+    to: tuple[float, float]
+    """[2] level unit vector, world: where that direction is to point"""
+    tolerance: Positive
+    """degrees that may be missing or too much"""
+
+
 class PutGoal(Record, frozen=True, kw_only=True, tag="put", tag_field="kind"):
     """The object rests in its place, and the gripper is empty."""
 
     object: str
-    relation: Literal["onto", "into", "beside", "between"]
+    relation: Literal["onto", "into", "table"]
+    """on top of or in the first anchor, or on the table's face inside the area"""
     anchors: tuple[str, ...]
     anchors_xy: tuple[tuple[float, float], ...]
     """[A, 2] m, world: where the anchors' middles stood; the area moves along with them"""
@@ -67,9 +81,51 @@ class PutGoal(Record, frozen=True, kw_only=True, tag="put", tag_field="kind"):
     """m: also right if the footprint's centre is this near to the area's goal"""
     upright: NonNegative | None = None
     """rad: how far the object may have tipped; none accepts any"""
+    turn: TurnGoal | None = None
+    """none accepts any"""
 
 
-Goal = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal
+class SeveralGoal(Record, frozen=True, kw_only=True, tag="several", tag_field="kind"):
+    """Several objects, each in its place at the end."""
+
+    parts: Annotated[tuple[PutGoal, ...], msgspec.Meta(min_length=1)]
+    """in the order in which they are asked"""
+    ordered: bool
+    """whether they have to be brought there in that order"""
+
+
+class RowGoal(Record, frozen=True, kw_only=True, tag="row", tag_field="kind"):
+    """Objects stand on the table in a straight and evenly spaced row."""
+
+    objects: Annotated[tuple[str, ...], msgspec.Meta(min_length=3)]
+    along: tuple[float, float]
+    """[2] level unit vector, world: the row's direction, either way"""
+    slots: tuple[tuple[float, float], ...]
+    """[N, 2] m, world: one such row, the n-th place for the n-th object; any other is as good"""
+    straight: Positive
+    """m that a middle may be off the line"""
+    even: Positive
+    """share by which a gap may differ from the mean gap"""
+    angle: Positive
+    """degrees between the row and `along`, at most"""
+    tolerance: Positive
+    """m from its slot within which an object need not be moved"""
+
+
+Goal = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal | SeveralGoal | RowGoal
+
+
+class Proof(Record, frozen=True, kw_only=True):
+    """That ground-truth points solve the task, played from its very start."""
+
+    backend: str
+    """kind of the backend in which it was played"""
+    start: str
+    """digest of the state in which it began"""
+    end: str
+    """digest of the state in which it ended"""
+    points: tuple[tuple[float, float], ...]
+    """(u, v) of every step"""
 
 
 class Certificate(Record, frozen=True, kw_only=True):
@@ -81,16 +137,34 @@ class Certificate(Record, frozen=True, kw_only=True):
     """visible pixels of each anchor"""
     area_pixels: int | None = None
     """visible pixels of the free area to point at"""
-    rank_margin: float | None = None
-    """least gap that any rank rests on, in units of the margin asked for; none without ranks"""
+    margin: float | None = None
+    """least gap that any rank or relation rests on, in units of the margin asked for; none without
+    any"""
+    distractors: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """objects of the target's category besides it; of the anchors' for a place"""
+    objects: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """objects in the scene"""
     chance: float
     """probability that a uniformly random point (one for each step needed) succeeds"""
+    center: bool = False
+    """whether the middle of the picture is a right first point"""
+    proof: Proof | None = None
+    """of tasks that move things; none where it was not asked for"""
     backend: str
     """kind of the backend in which the scene was settled"""
     renderer: str
     """what made the ids"""
     version: str
     """of refergym"""
+
+
+class Bound(Record, frozen=True, kw_only=True):
+    """What a name in the program meant at the start, and means ever after."""
+
+    path: str
+    """of a Select in the program, as `programs.walk` gives it"""
+    objects: tuple[str, ...]
+    """ids in the scene; several only where all that fit are meant"""
 
 
 class TaskSpec(Record, frozen=True, kw_only=True):
@@ -106,8 +180,11 @@ class TaskSpec(Record, frozen=True, kw_only=True):
     goal: Goal
     subgoals: tuple[str, ...] = ()
     """what has to be reached one after the other, for progress"""
-    frame: Literal["viewer"] = "viewer"
-    """whose left, right, front and behind are meant"""
+    bound: tuple[Bound, ...] = ()
+    """what the names in the program mean"""
+    frame: Reference = "viewer"
+    """whose left, right, front and behind are meant; of several in one program, the one that is
+    not the viewer's"""
     certificate: Certificate
 
     @property

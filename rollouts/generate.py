@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from refergym.assets import records
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
-from refergym.envs import building, programs
+from refergym.envs import building, grammar, programs
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.starts import make_starts
 from refergym.rollouts import arguments, config, output, taskfile
@@ -276,7 +276,7 @@ class _Maker:
             Entry(
                 id=f"{name}-{k}",
                 picture=name if plan.folder is not None else None,
-                steps=programs.steps(start.task.program),
+                steps=grammar.steps(start.task.program),
                 start=start,
             )
             for k, start in enumerate(starts)

@@ -111,7 +111,7 @@ def certify(
         target_pixels=None if target is None else int(view.pixels[target]),
         anchor_pixels=tuple(int(view.pixels[a]) for a in anchors),
         area_pixels=area_pixels,
-        rank_margin=None if least == float("inf") else round(least, 4),
+        margin=None if least == float("inf") else round(least, 4),
         chance=round(chance, 6),
         backend="",
         renderer="",

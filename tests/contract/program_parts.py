@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import check_program
 from refergym.envs.language.nouns import check_sayable
 from refergym.envs.programs import (
     AXES,
@@ -21,7 +22,6 @@ from refergym.envs.programs import (
     Select,
     Turn,
     Where,
-    check_program,
 )
 from refergym.envs.relations.table import RELATIONS
 from refergym.envs.types import SIDES

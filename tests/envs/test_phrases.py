@@ -7,10 +7,14 @@ from hypothesis import strategies as st
 from program_parts import ASKED, trees
 
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import check_program
 from refergym.envs.language import CHARSET, chooser, noun_phrase
 from refergym.envs.language.parse import parse
 from refergym.envs.language.words import article, plural
-from refergym.envs.programs import Select, Where, check_program
+from refergym.envs.programs import (
+    Select,
+    Where,
+)
 from refergym.envs.relations.table import RELATIONS
 
 

@@ -4,6 +4,7 @@ from program_parts import programs, regions
 
 from refergym.assets.records import canonical_json
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import load_program, steps
 from refergym.envs.programs import (
     Beside,
     Between,
@@ -17,8 +18,6 @@ from refergym.envs.programs import (
     Select,
     Where,
     anchors_of,
-    load_program,
-    steps,
 )
 
 CUP, BOWL, PLATE = (Select(category=c) for c in ("cup", "bowl", "plate"))

@@ -13,6 +13,7 @@ from refergym.assets.library import open_pack
 from refergym.envs import areas
 from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import check_program, steps
 from refergym.envs.language import noun_phrase
 from refergym.envs.language.parse import parse
 from refergym.envs.programs import (
@@ -26,8 +27,6 @@ from refergym.envs.programs import (
     Select,
     Turn,
     Where,
-    check_program,
-    steps,
     walk,
 )
 from refergym.envs.proposals import Proposer, check_steps
