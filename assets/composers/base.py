@@ -11,6 +11,7 @@ grid, or one of the two"""
 FEWEST = {"": 0, "row": 3, "grid": 5, "any": 3}
 """things that an arrangement has at least"""
 
+
 @dataclass(frozen=True)
 class Wants:
     """What a task needs in a scene."""

@@ -182,4 +182,3 @@ def _fits(items: Sequence[Item], places: Sequence[Place], params: TabletopParams
         if ax < x0 - spill or bx > x1 + spill or ay < y0 - spill or by > y1 + spill:
             return False
     return True
-

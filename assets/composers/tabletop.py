@@ -133,7 +133,7 @@ class Tabletop:
     def _camera(
         self, items: list[Item], places: list[Place], row: Row | None, rng: np.random.Generator
     ) -> CameraSpec:
-        """Find a camera that shows all items, and a row's free place from where its ends have names."""
+        """Find a camera that shows all items, and a row's free place where its ends have names."""
         if row is None:
             return find_camera(self.pack, items, places, self.params, rng)
         params = msgspec.structs.replace(self.params, azimuth=(row.azimuth, row.azimuth))

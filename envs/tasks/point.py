@@ -17,7 +17,7 @@ from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import REGIONS, Between, Direction, Select
+from refergym.envs.programs import REGIONS, Between, Direction, Missing, Select
 from refergym.envs.proposals import Proposer, check_steps
 from refergym.envs.referents import Clarity, Reading, read
 from refergym.envs.regions import Limits, area_in, locate
@@ -156,7 +156,8 @@ class PointAtFreeSpace(OnePoint):
             raise TaskError(f"regions: expected some of {', '.join(REGIONS)}; got {list(regions)}")
         self.regions = tuple(REGIONS[r] for r in regions)
         self.limits = limits or Limits(tolerance=tolerance, gap=gap)
-        self.wants = Wants(duplicates=steps is not None)
+        needs_row = self.steps is not None and self.regions == (Missing,)
+        self.wants = Wants(duplicates=steps is not None, arrangement="any" if needs_row else "")
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
