@@ -48,6 +48,9 @@ class PointAreaGoal(Record, frozen=True, kw_only=True, tag="point_area", tag_fie
     """ids in the scene"""
     support: Annotated[int, msgspec.Meta(ge=0)] = 0
     """index in the scene; the first is the table, the second the floor"""
+    start: tuple[float, float] | None = None
+    """[2] m, world: where a mobile base waits that gets straight to any point of the area; none of
+    places that nothing drives to"""
 
 
 class HoldGoal(Record, frozen=True, kw_only=True, tag="hold", tag_field="kind"):

@@ -157,31 +157,49 @@ def choose(
     count: int,
     wants: Wants,
     rng: np.random.Generator,
+    alike: Sequence[Item] = (),
 ) -> list[Item]:
     """Choose `count` items that fit on the table together; parents stand before their children.
+
+    Args:
+        catalogue: assets and scales.
+        params: shares, margins.
+        count: of all items.
+        wants: what a task needs.
+        rng: all choices.
+        alike: of a row or grid; these come first, and nothing else is of their category.
 
     Raises:
         Misfit: if the draws do not come together.
     """
-    return _Choice(catalogue, params, count, rng).run(wants)
+    return _Choice(catalogue, params, count, rng, alike).run(wants)
 
 
 class _Choice:
     def __init__(
-        self, catalogue: Catalogue, p: TabletopParams, count: int, rng: np.random.Generator
+        self,
+        catalogue: Catalogue,
+        p: TabletopParams,
+        count: int,
+        rng: np.random.Generator,
+        alike: Sequence[Item],
     ) -> None:
         self.catalogue, self.params, self.count, self.rng = catalogue, p, count, rng
         width = p.region_x[1] - p.region_x[0] + 2 * p.spill
         depth = p.region_y[1] - p.region_y[0] + 2 * p.spill
         self.left = width * depth * p.density[1]
-        self.items: list[Item] = []
+        self.items = list(alike)
+        # one more than there are: their free place
+        for item in (*alike, *alike[:1]):
+            self.left -= item.shape.grown_area(item.scale, p.margin / 2)
+        self.taken = {item.info.category for item in alike}
 
     def run(self, wants: Wants) -> list[Item]:
         for _ in range(wants.graspable):
             self._add(self._graspable, "graspable objects do not fit the table")
         for _ in range(wants.receptacles):
             self._add(self._receptacle, "receptacles do not fit the table")
-        if wants.duplicates or self.rng.random() < self.params.duplicates:
+        if not self.taken and (wants.duplicates or self.rng.random() < self.params.duplicates):
             self._duplicate(wants.duplicates)
         while len(self.items) < self.count:
             self._add(self._any, "sizes do not fit the table")
@@ -221,6 +239,8 @@ class _Choice:
         raise Misfit(cause)
 
     def _differs(self, item: Item) -> bool:
+        if item.info.category in self.taken:
+            return False
         gap = 1 + self.params.duplicate_gap
         for other in self.items:
             if other.info.category == item.info.category:

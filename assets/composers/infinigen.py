@@ -68,8 +68,14 @@ class Infinigen:
         """Compose a scene and count the tries that failed on the way, by constraint.
 
         Raises:
-            ComposeError: as in `Composer.compose`, or if the pack has no solved scenes.
+            ComposeError: as in `Composer.compose`, or if the pack has no solved scenes, or if a row
+                is wanted.
         """
+        if wants.arrangement:
+            raise ComposeError(
+                f"wants.arrangement: {wants.arrangement!r} wanted, but things of solved scenes "
+                "stand where the solver left them; use scene=tabletop"
+            )
         if not self.scenes:
             name, known = self.pack.manifest.name, len(self.pack.manifest.scenes)
             if known:

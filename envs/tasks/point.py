@@ -18,7 +18,7 @@ from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import REGIONS, Between, Direction, Region, Select, anchors_of
+from refergym.envs.programs import REGIONS, Between, Direction, Missing, Region, Select, anchors_of
 from refergym.envs.proposals import Proposer, check_steps
 from refergym.envs.proposed_places import propose_region
 from refergym.envs.referents import Clarity, Reading, read
@@ -152,7 +152,8 @@ class PointAtFreeSpace(OnePoint):
             raise TaskError(f"regions: expected some of {', '.join(REGIONS)}; got {list(regions)}")
         self.regions = tuple(REGIONS[r] for r in regions)
         self.limits = limits or Limits(tolerance=tolerance, gap=gap)
-        self.wants = Wants(duplicates=steps is not None)
+        needs_row = self.steps is not None and self.regions == (Missing,)
+        self.wants = Wants(duplicates=steps is not None, arrangement="any" if needs_row else "")
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
