@@ -22,6 +22,8 @@ class Wants:
     """at least that many empty containers or flat tops that the arm reaches"""
     duplicates: bool = False
     """at least two objects of one category"""
+    alike: int = 0
+    """at least so many of the graspable objects are of one category"""
     floor: bool = False
     """a view of the floor round the table, of composers that have one"""
     arrangement: Arrangement = ""
@@ -31,13 +33,13 @@ class Wants:
     @property
     def least(self) -> int:
         """How many objects it takes at least."""
-        wanted = self.graspable + self.receptacles
+        wanted = max(self.graspable, self.alike) + self.receptacles
         alike = (self.duplicates and wanted == self.receptacles) * 2
         return max(wanted + max(alike, FEWEST[self.arrangement]), 1)
 
     def __post_init__(self) -> None:
         """Refuse negative counts and unknown arrangements."""
-        for key in ("graspable", "receptacles"):
+        for key in ("graspable", "receptacles", "alike"):
             if getattr(self, key) < 0:
                 raise ValueError(f"wants.{key}: expected >= 0, got {getattr(self, key)}")
         if self.arrangement not in get_args(Arrangement):

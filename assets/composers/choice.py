@@ -129,10 +129,16 @@ class Catalogue:
         info = assets[int(rng.integers(len(assets)))]
         return self.item(info, rng.uniform(*self.scales[info.name]))
 
-    def draw_graspable(self, rng: np.random.Generator) -> Item:
-        """Draw a category, an asset and a scale that the gripper is known to pick up."""
+    def draw_graspable(self, rng: np.random.Generator, category: str | None = None) -> Item:
+        """Draw a category, an asset and a scale that the gripper is known to pick up.
+
+        Args:
+            rng: draws.
+            category: of these only; None draws one.
+        """
         pool = self.graspable
-        category = _pick(sorted({self.pack[n].category for n in pool}), rng)
+        if category is None:
+            category = _pick(sorted({self.pack[n].category for n in pool}), rng)
         name = _pick([n for n in pool if self.pack[n].category == category], rng)
         scales = pool[name]
         scale = scales[int(rng.integers(len(scales)))]
@@ -195,16 +201,31 @@ class _Choice:
         self.taken = {item.info.category for item in alike}
 
     def run(self, wants: Wants) -> list[Item]:
-        for _ in range(wants.graspable):
+        if wants.alike:
+            self._alike(wants.alike)
+        for _ in range(wants.graspable - wants.alike):
             self._add(self._graspable, "graspable objects do not fit the table")
         for _ in range(wants.receptacles):
             self._add(self._receptacle, "receptacles do not fit the table")
-        if not self.taken and (wants.duplicates or self.rng.random() < self.params.duplicates):
+        if not (self.taken or wants.alike) and (
+            wants.duplicates or self.rng.random() < self.params.duplicates
+        ):
             self._duplicate(wants.duplicates)
         while len(self.items) < self.count:
             self._add(self._any, "sizes do not fit the table")
             self._stack()
         return self.items
+
+    def _alike(self, count: int) -> None:
+        """Append graspable things of one category; nothing else is of it."""
+        category = self._graspable().info.category
+        for _ in range(count):
+            self._add(
+                lambda: self.catalogue.draw_graspable(self.rng, category),
+                "graspable objects of one category do not fit the table",
+                suits=lambda _: True,
+            )
+        self.taken = {*self.taken, category}
 
     def _duplicate(self, is_needed: bool) -> None:
         room = self.count - len(self.items)
@@ -226,13 +247,19 @@ class _Choice:
         if is_needed and len(set(names)) == len(names):
             raise Misfit("duplicates do not fit the table")
 
-    def _add(self, draw: Callable[[], Item], cause: str) -> None:
+    def _add(
+        self,
+        draw: Callable[[], Item],
+        cause: str,
+        suits: Callable[[Item], bool] | None = None,
+    ) -> None:
         """Append the first drawn item that leaves room for the rest and differs from its like."""
+        suits = suits or self._differs
         reserve = RESERVE * (self.count - len(self.items) - 1)
         for _ in range(DRAWS):
             item = draw()
             area = item.shape.grown_area(item.scale, self.params.margin / 2)
-            if area <= self.left - reserve and self._differs(item):
+            if area <= self.left - reserve and suits(item):
                 self.left -= area
                 self.items.append(item)
                 return

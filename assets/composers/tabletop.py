@@ -71,7 +71,7 @@ class Tabletop:
 
     def _check(self, wants: Wants) -> None:
         p, name = self.params, self.pack.manifest.name
-        if wants.graspable and not self._catalogue.graspable:
+        if (wants.graspable or wants.alike) and not self._catalogue.graspable:
             raise ComposeError(
                 f"wants.graspable: {wants.graspable} wanted, but no asset of pack {name!r} has a "
                 f"measured grasp rate >= {p.min_grasp_rate:g} at the scales that fit"

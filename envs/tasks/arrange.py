@@ -63,7 +63,11 @@ class ArrangeRow(Carrying):
             raise TaskError(f"most: expected {goals.LEAST_ROW} or more, got {most}")
         self.straight, self.even, self.angle = straight, even, angle
         self.tolerance, self.most = tolerance, most
-        self.wants = Wants(graspable=goals.LEAST_ROW * self._graspable, duplicates=True)
+        self.wants = Wants(
+            graspable=goals.LEAST_ROW * self._graspable,
+            alike=goals.LEAST_ROW * self._graspable,
+            duplicates=True,
+        )
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator

@@ -146,7 +146,7 @@ def task_spec(
             margin=_least_margin(named),
             distractors=_distractors(view, targets or others),
             objects=len(view),
-            chance=round(_chance(view, targets, places), 9),
+            chance=float(f"{_chance(view, targets, places):.4g}"),
             center=_has_center(view, targets, places),
             proof=proof,
             backend="",
