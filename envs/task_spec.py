@@ -1,6 +1,6 @@
 """TaskSpec: one task in one scene as plain data, and the Task protocol that makes and judges it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
@@ -245,6 +245,25 @@ class Task(Protocol):
     ) -> bool:
         """Tell whether further steps can't count."""
         ...
+
+
+@runtime_checkable
+class Mixture(Protocol):
+    """A Task that is made of others."""
+
+    parts: Mapping[str, Task]
+    """by kind"""
+
+    def draw(self, rng: Generator) -> Task:
+        """Choose one of them for a scene."""
+        ...
+
+
+def part_for(task: Task, kind: str) -> Task | None:
+    """Return what plays tasks of a kind: a task itself, or a part of it; None if nothing does."""
+    if task.kind == kind:
+        return task
+    return task.parts.get(kind) if isinstance(task, Mixture) else None
 
 
 def load_task(data: bytes | str) -> TaskSpec:

@@ -25,6 +25,8 @@ from refergym.envs.task_spec import (
     PutGoal,
     RowGoal,
     SeveralGoal,
+    Task,
+    part_for,
 )
 from refergym.envs.view import View
 
@@ -47,25 +49,28 @@ def problems(env: ReferEnv, start: Start, pack: Pack | None = None) -> list[str]
         return [f"the scene was not settled for {kind}"]
     view = View(start.scene, state := rest_state(start.scene, kind),
                 look(env.renderer, start.scene, state), pack or open_pack())  # fmt: skip
+    part = part_for(env.task, start.task.kind)
+    if part is None:
+        return [f"task.kind: no {start.task.kind!r} in this environment"]
     found: list[str] = []
     for check in (_grammar, _meaning, _places, _figures):
         try:
-            found += check(env, start, view)
+            found += check(part, start, view)
         except TaskError as e:
             found.append(str(e))
-    if env.task.moves and not found:
+    if part.moves and not found:
         found += _proof(env, start)
     return found
 
 
-def _grammar(env: ReferEnv, start: Start, view: View) -> Iterator[str]:
+def _grammar(part: Task, start: Start, view: View) -> Iterator[str]:
     grammar.check_program(start.task.program)
     yield from ()
 
 
-def _meaning(env: ReferEnv, start: Start, view: View) -> Iterator[str]:
+def _meaning(part: Task, start: Start, view: View) -> Iterator[str]:
     """The names mean what they are bound to, clearly, and that is what the goal is about."""
-    task, clarity = start.task, _clarity(env)
+    task, clarity = start.task, _clarity(part)
     bound = bound_objects(task)
     for path, select in names_in(task.program):
         meant = tuple(view.scene.objects[r.index].id for r in _readings(start, path, select, view,
@@ -99,7 +104,7 @@ def _goal_objects(start: Start) -> tuple[str, ...]:
     return goal.objects if isinstance(goal, RowGoal) else ()
 
 
-def _places(env: ReferEnv, start: Start, view: View) -> Iterator[str]:
+def _places(part: Task, start: Start, view: View) -> Iterator[str]:
     """The goal's areas are where the words say, and free."""
     program, goal = start.task.program, start.task.goal
     regions: list[Region] = []
@@ -119,18 +124,18 @@ def _places(env: ReferEnv, start: Start, view: View) -> Iterator[str]:
     if len(regions) != len(parts):
         yield f"goal: {len(parts)} places, {len(regions)} in the program"
         return
-    for region, part in zip(regions, parts, strict=True):
-        place = locate(region, view, _clarity(env), _limits(env))
-        if _alike(place.polygon, areas.polygon_of(part.area)) < ALIKE:
+    for region, put in zip(regions, parts, strict=True):
+        place = locate(region, view, _clarity(part), _limits(part))
+        if _alike(place.polygon, areas.polygon_of(put.area)) < ALIKE:
             yield "goal: the area is not where the words say"
-        is_table = isinstance(part, PointAreaGoal) or part.relation == "table"
+        is_table = isinstance(put, PointAreaGoal) or put.relation == "table"
         moved = [view.scene.index(n) for n in _goal_objects(start)]
         free = areas.free(view, 0.0, 0.0, without=moved)
-        if is_table and not shapely.contains_xy(free, *part.area.goal[:2]):
+        if is_table and not shapely.contains_xy(free, *put.area.goal[:2]):
             yield "goal: the place is taken or off the table"
 
 
-def _figures(env: ReferEnv, start: Start, view: View) -> Iterator[str]:
+def _figures(part: Task, start: Start, view: View) -> Iterator[str]:
     """The certificate's figures, measured again."""
     task, stated = start.task, start.task.certificate
     targets = [view.scene.index(n) for n in _goal_objects(start)]
@@ -177,11 +182,11 @@ def _alike(a: BaseGeometry, b: BaseGeometry) -> float:
     return float(a.intersection(b).area / union) if union > 0 else 0.0
 
 
-def _clarity(env: ReferEnv) -> Clarity:
-    found = getattr(env.task, "clarity", None)
+def _clarity(part: Task) -> Clarity:
+    found = getattr(part, "clarity", None)
     return found if isinstance(found, Clarity) else Clarity()
 
 
-def _limits(env: ReferEnv) -> Limits:
-    found = getattr(env.task, "limits", None)
+def _limits(part: Task) -> Limits:
+    found = getattr(part, "limits", None)
     return found if isinstance(found, Limits) else Limits()

@@ -8,10 +8,11 @@ from refergym.envs.language.nouns import check_sayable, noun_phrase
 from refergym.envs.language.parse import parse_instruction
 from refergym.envs.language.places import floor, place, spot
 from refergym.envs.language.sentences import instruct
-from refergym.envs.language.voices import Speaker, Voice
+from refergym.envs.language.voices import ANY, Speaker, Voice
 from refergym.envs.language.words import CHARSET, MAX_LENGTH
 
 __all__ = [
+    "ANY",
     "CHARSET",
     "MAX_LENGTH",
     "Speaker",

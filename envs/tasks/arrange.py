@@ -90,12 +90,12 @@ class ArrangeRow(Carrying):
                 return task_spec(
                     view,
                     kind=self.kind,
-                    instruction=instruct("move", program, rng),
+                    instruction=instruct("move", program, rng, self.voice),
                     program=program,
                     goal=goal,
                     subgoals=tuple(f"line up {name}" for name in goal.objects),
                     names=[members],
-                    targets=[m.index for m in members],
+                    targets=[view.scene.index(o) for o in goal.objects],
                     places=[areas.pixels_of(view, areas.disc(view, np.array(s), self.tolerance))
                             for s in goal.slots],
                     proof=proof,

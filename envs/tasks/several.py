@@ -55,7 +55,7 @@ class _Several(Putting):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("move", program, rng),
+            instruction=instruct("move", program, rng, self.voice),
             program=program,
             goal=goal,
             subgoals=tuple(f"put {p.object}" for p in puts),

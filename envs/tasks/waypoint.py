@@ -17,7 +17,7 @@ from refergym.assets.spec import SceneSpec
 from refergym.envs import areas, floors
 from refergym.envs.errors import TaskError
 from refergym.envs.floors import FLOOR_SIDES, Base, FloorSide
-from refergym.envs.language import instruct
+from refergym.envs.language import ANY, Voice, instruct
 from refergym.envs.programs import Floor
 from refergym.envs.task_spec import Area, PointAreaGoal, TaskSpec
 from refergym.envs.tasks.common import OnePoint, Refusals, see, task_spec
@@ -33,6 +33,7 @@ class PointAtWaypoint(OnePoint):
     def __init__(
         self,
         *,
+        voice: Voice = ANY,
         sides: Sequence[FloorSide],
         radius: float,
         height: float,
@@ -44,6 +45,7 @@ class PointAtWaypoint(OnePoint):
         """Set which places are asked.
 
         Args:
+            voice: which words are chosen.
             sides: some of left, right, front, behind, under.
             radius: m, of the base: what is kept clear of furniture, walls and the floor's edge.
             height: m, of the base: it passes under what hangs higher.
@@ -62,6 +64,7 @@ class PointAtWaypoint(OnePoint):
         for key, value in (("radius", radius), ("height", height), ("beside", beside)):
             if not value > 0:
                 raise TaskError(f"{key}: expected > 0, got {value}")
+        self.voice = voice
         self.sides = tuple(sides)
         self.base = Base(radius=radius, height=height)
         self.beside = beside
@@ -93,7 +96,7 @@ class PointAtWaypoint(OnePoint):
             return task_spec(
                 view,
                 kind=self.kind,
-                instruction=instruct("point", program, rng),
+                instruction=instruct("point", program, rng, self.voice),
                 program=program,
                 goal=PointAreaGoal(
                     area=area,
