@@ -5,8 +5,11 @@ depth/NAME.png (16 bits, mm along the optical axis, 0 without return) and ids/NA
 the id of `envs.types` modulo 65536: objects from 0, what is no object from 65535 down).
 """
 
+import gzip
 import logging
 import os
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +27,9 @@ from refergym.rollouts.errors import OutputError
 log = logging.getLogger(__name__)
 
 FILE = "tasks.jsonl"
-VERSION = 1
+CUT = "cut off"
+"""what is wrong with a last line that has no end"""
+VERSION = 2
 QUALITY = 92
 """of the JPEG files"""
 KINDS = (("rgb", "jpg"), ("depth", "png"), ("ids", "png"))
@@ -43,7 +48,7 @@ class Entry(Record, frozen=True, kw_only=True):
     start: Start
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Bad:
     """A line that is no task."""
 
@@ -52,26 +57,52 @@ class Bad:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of a file."""
+
+    number: int
+    """from 1"""
+    offset: int
+    """bytes before it"""
+    content: Entry | Bad
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Read a file line by line; packed by gzip where its name ends so.
+
+    Raises:
+        OutputError: if the file cannot be read.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    offset = 0
+    try:
+        with opened(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                content: Entry | Bad
+                try:
+                    content = _entry(line) if line.endswith(b"\n") else Bad(number, CUT)
+                except ValueError as e:
+                    content = Bad(number, str(e))
+                yield Line(number=number, offset=offset, content=content)
+                offset += len(line)
+    except (OSError, EOFError, zlib.error) as e:
+        raise OutputError(f"{path}: cannot read: {e}") from e
+
+
 def read_tasks(path: Path) -> tuple[list[Entry], list[Bad]]:
     """Read all good lines of a file, and say what is wrong with the others.
 
     Raises:
         OutputError: if the file cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise OutputError(f"{path}: cannot read: {e.strerror}") from e
-    lines = data.split(b"\n")
-    last = lines.pop()
-    entries, bad = [], []
-    for number, line in enumerate(lines, 1):
-        try:
-            entries.append(_entry(line))
-        except ValueError as e:
-            bad.append(Bad(line=number, reason=str(e)))
-    if last:
-        bad.append(Bad(line=len(lines) + 1, reason="cut off"))
+    entries: list[Entry] = []
+    bad: list[Bad] = []
+    for line in lines(path):
+        if isinstance(line.content, Entry):
+            entries.append(line.content)
+        else:
+            bad.append(line.content)
     return entries, bad
 
 

@@ -24,6 +24,7 @@ class Mixed:
         parts: Mapping[str, Any],
         weights: Mapping[str, float],
         steps: tuple[int, int] | None,
+        voice: Mapping[str, str] | None,
         pack: Pack | None = None,
     ) -> None:
         """Make the parts.
@@ -31,8 +32,9 @@ class Mixed:
         Args:
             parts: configs of tasks, with `_target_`, by any names.
             weights: how often each is drawn, against the others; 0 only plays it.
-            steps: least and most steps of reasoning, of those parts that take them; a part whose
-                least steps are more keeps its own least. None leaves theirs.
+            steps: least and most steps of reasoning of the parts whose own are None; None leaves
+                theirs.
+            voice: fields of a `Voice` for all parts; None leaves theirs.
             pack: assets; None takes the package's own.
 
         Raises:
@@ -49,6 +51,7 @@ class Mixed:
         made: dict[str, Task] = {}
         for name, config in parts.items():
             given = {**config, **_steps_of(config, steps)}
+            given["voice"] = {**config.get("voice", {}), **(voice or {})}
             made[name] = instantiate(given, pack=pack, _convert_="all")
         self.parts: dict[str, Task] = {t.kind: t for t in made.values()}
         if len(self.parts) < len(made):
@@ -86,7 +89,7 @@ class Mixed:
 
 def _steps_of(config: Mapping[str, Any], steps: tuple[int, int] | None) -> dict[str, list[int]]:
     """The steps for one part; those that put something somewhere take two at least."""
-    if steps is None or "steps" not in config:
+    if steps is None or config.get("steps", steps) is not None:
         return {}
     least = 2 if "relations" in config else 1
     return {"steps": [max(steps[0], least), max(steps[1], least)]}

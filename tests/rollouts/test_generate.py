@@ -125,7 +125,7 @@ def test_bad_lines_are_named_and_the_good_ones_kept(whole: Path, tmp_path: Path)
     entries, bad = taskfile.read_tasks(path)
     assert [e.id for e in entries] == [json.loads(lines[k])["id"] for k in (0, 4)]
     assert [b.line for b in bad] == [2, 3, 4, 6]
-    assert "version: expected 1, got 99" in bad[0].reason
+    assert "version: expected 2, got 99" in bad[0].reason
     assert "task.scene: expected" in bad[1].reason
     assert bad[3].reason == "cut off"
 
@@ -146,7 +146,7 @@ def test_what_is_impossible_ends_with_the_causes(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["task=pick", "steps=[1,2]"], "steps: task pick has no steps to set"),
+        (["task=arrange_row", "steps=[1,2]"], "steps: task arrange_row has no steps to set"),
         (["steps=[0,2]"], "steps"),
         (["count=0"], "count"),
         (["per_scenes=3"], "did you mean per_scene"),
