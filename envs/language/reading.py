@@ -25,6 +25,7 @@ Found = Iterator[tuple[Any, int]]
 
 WATCHERS = ("viewer", "camera", "robot")
 """who looks on; the words name nothing on the table"""
+END = "the end"
 _TOKEN = re.compile(r"\{\w+\}|(?:[^\s.,?;]|\.(?=\d))+|[.,?;]")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _NAMED = re.compile(r"\{[01]\}|\{what\}|\{one\}|\{many\}")
@@ -72,14 +73,14 @@ class Reader:
         kept: list[Any] = []
         for value, end in found:
             if end < len(self.words):
-                self.expect(end, "the end")
+                self.expect(end, END)
             elif value not in kept:
                 kept.append(value)
         return kept
 
     def expect(self, at: int, what: str) -> None:
         """Note what a reading failed for; the one that came farthest is told."""
-        if at > self._farthest:
+        if at > self._farthest or (at == self._farthest and what == END):
             self._farthest, self._expected = at, what
 
     def error(self) -> TaskError:
