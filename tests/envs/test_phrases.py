@@ -1,5 +1,7 @@
 """What is said is what is meant: canonical words are read back, and no two trees share them."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -225,3 +227,28 @@ def test_plurals_are_those_of_the_pack() -> None:
 def test_articles() -> None:
     assert article("apple") == "an apple"
     assert article("red apple") == "a red apple"
+
+
+def ways(select: Select) -> set[str]:
+    return {
+        noun_phrase(select, Speaker(rng=np.random.default_rng(k), voice=Voice(forms=forms)))
+        for k in range(60)
+        for forms in ("training", "held_out")
+    }
+
+
+def test_an_order_is_no_clause_where_a_clause_follows() -> None:
+    tallest = Rank(axis="height", position=2)
+    assert any("that is second" in phrase for phrase in ways(cup(rank=tallest)))
+    for select in (cup(LEFT, rank=tallest), cup(where("left", cup(rank=tallest)), EDGE)):
+        assert not any("that is second" in phrase for phrase in ways(select))
+
+
+def test_no_words_follow_a_thing_that_has_a_clause() -> None:
+    for relation in ("back", "left"):
+        frame, side = ("object", "handle") if relation == "back" else ("robot", "")
+        deep = cup(where(relation, cup(EDGE), frame=frame, side=side))
+        assert len(ways(deep)) > 5
+        assert all(re.search("edge( of the table)?$", phrase) for phrase in ways(deep))
+        plain_ways = ways(cup(where(relation, CUP, frame=frame, side=side)))
+        assert any(not phrase.endswith("the cup") for phrase in plain_ways)
