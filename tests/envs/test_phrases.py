@@ -248,7 +248,7 @@ def test_no_words_follow_a_thing_that_has_a_clause() -> None:
     for relation in ("back", "left"):
         frame, side = ("object", "handle") if relation == "back" else ("robot", "")
         deep = cup(where(relation, cup(EDGE), frame=frame, side=side))
-        assert len(ways(deep)) > 5
+        assert len(ways(deep)) > 3
         assert all(re.search("edge( of the table)?$", phrase) for phrase in ways(deep))
         plain_ways = ways(cup(where(relation, CUP, frame=frame, side=side)))
         assert any(not phrase.endswith("the cup") for phrase in plain_ways)
