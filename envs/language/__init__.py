@@ -4,6 +4,7 @@
 canonical sentence back, `parse.parse` the phrase.
 """
 
+from refergym.envs.language.held_out import HeldOut, held_out_sentences
 from refergym.envs.language.nouns import check_sayable, noun_phrase
 from refergym.envs.language.parse import parse_instruction
 from refergym.envs.language.places import floor, place, spot
@@ -15,10 +16,12 @@ __all__ = [
     "ANY",
     "CHARSET",
     "MAX_LENGTH",
+    "HeldOut",
     "Speaker",
     "Voice",
     "check_sayable",
     "floor",
+    "held_out_sentences",
     "instruct",
     "noun_phrase",
     "parse_instruction",

@@ -217,26 +217,26 @@ FACING_SAME = Forms(
 POINT = Forms(
     exact=("Point at {what}.", "Point to {what}.", "Show me {what}."),
     loose=("Could you point to {what}?", "Where is {what}?", "I am looking for {what}."),
-    held=("Indicate {what}.", "Mark {what} with a point."),
+    held=("Indicate {what}.", "Direct me to {what}."),
     held_loose=("Can you show me {what}?", "Would you point out {what}, please?"),
 )
 PICK = Forms(
     exact=("Pick up {what}.", "Grasp {what} and lift it.", "Take {what}."),
     loose=("Could you pick up {what}?", "I need {what}."),
-    held=("Lift {what} up.", "Get hold of {what} and raise it."),
-    held_loose=("Can you get me {what}?", "Please grab {what} for me."),
+    held=("Lift up {what}.", "Raise {what}."),
+    held_loose=("Can you get me {what}?", "Please grab {what}."),
 )
 MOVE = Forms(
     exact=("put {what} {place}", "place {what} {place}", "pick up {what} and put it {place}"),
-    held=("set {what} down {place}", "take {what} and place it {place}"),
+    held=("set down {what} {place}", "take {what} and place it {place}"),
 )
 GATHER = Forms(
     exact=("put {what} {place}", "place {what} {place}", "pick up {what} and put them {place}"),
-    held=("set {what} down {place}", "take {what} and place them {place}"),
+    held=("set down {what} {place}", "take {what} and place them {place}"),
 )
 ARRANGE = Forms(
     exact=("arrange {what} in an evenly spaced row {to}", "line up {what} with equal gaps {to}"),
-    held=("set {what} out in a regular line {to}", "make {what} into an even row {to}"),
+    held=("set out {what} in a regular line {to}", "form an even row of {what} {to}"),
 )
 THEN = Forms(exact=(", then ", ", and then "), held=(", and after that ", "; next, "))
 DO = Forms(

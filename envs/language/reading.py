@@ -18,13 +18,14 @@ from refergym.envs.language import name_forms, place_forms
 from refergym.envs.language.nouns import ANYTHING
 from refergym.envs.language.voices import Forms
 from refergym.envs.language.words import COLOURS, MATERIALS, ORDINALS, singular
-from refergym.envs.programs import Missing, Node, Program, Rank, Select, Where, walk
+from refergym.envs.programs import Rank, Select, Where
 
 Found = Iterator[tuple[Any, int]]
 """what may be read from a word on, and the word after it"""
 
 WATCHERS = ("viewer", "camera", "robot")
 """who looks on; the words name nothing on the table"""
+END = "the end"
 _TOKEN = re.compile(r"\{\w+\}|(?:[^\s.,?;]|\.(?=\d))+|[.,?;]")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _NAMED = re.compile(r"\{[01]\}|\{what\}|\{one\}|\{many\}")
@@ -72,14 +73,14 @@ class Reader:
         kept: list[Any] = []
         for value, end in found:
             if end < len(self.words):
-                self.expect(end, "the end")
+                self.expect(end, END)
             elif value not in kept:
                 kept.append(value)
         return kept
 
     def expect(self, at: int, what: str) -> None:
         """Note what a reading failed for; the one that came farthest is told."""
-        if at > self._farthest:
+        if at > self._farthest or (at == self._farthest and what == END):
             self._farthest, self._expected = at, what
 
     def error(self) -> TaskError:
@@ -267,30 +268,6 @@ class Reader:
             yield float(self.word(at)), at + 2
         else:
             self.expect(at, "a number of degrees")
-
-
-def same_words(one: Program, other: Program) -> bool:
-    """Tell whether two programs differ at most in what English does not tell apart.
-
-    That is where a name ends and its colour and material begin, and frames that make no difference:
-    a height is a height for everybody.
-    """
-    return _told(one) == _told(other)
-
-
-def _told(program: Program) -> list[Any]:
-    """What the words of a program tell, node by node."""
-    return [(path, type(node), _parts(node)) for path, node in walk(program)]
-
-
-def _parts(node: Node) -> list[Any]:
-    raw = msgspec.structs.asdict(node)
-    if isinstance(node, Select | Missing):
-        words = (raw.pop("colour"), raw.pop("material", None), raw.pop("category"))
-        raw["noun"] = " ".join(w for w in words if w) or ANYTHING
-    if isinstance(node, Where) and (node.relation, node.frame, "") not in name_forms.CLAUSES:
-        raw["frame"] = "viewer"
-    return [v for v in raw.values() if isinstance(v, str | int | float | None)]
 
 
 def _is_number(word: str) -> bool:

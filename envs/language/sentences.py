@@ -1,16 +1,32 @@
 """Whole instructions for programs."""
 
+from typing import Any
+
+import msgspec
 import numpy as np
 
 from refergym.envs.errors import TaskError
+from refergym.envs.language import name_forms
 from refergym.envs.language import place_forms as forms
-from refergym.envs.language.nouns import agreement, check_sayable, noun_phrase, way
+from refergym.envs.language.nouns import ANYTHING, agreement, check_sayable, noun_phrase, way
 from refergym.envs.language.parse import parse_instruction
 from refergym.envs.language.places import floor, place, spot
-from refergym.envs.language.reading import same_words
 from refergym.envs.language.voices import ANY, CANONICAL, Speaker, Voice
 from refergym.envs.language.words import CHARSET, MAX_LENGTH
-from refergym.envs.programs import Arrange, Facing, Floor, Gather, Move, Moves, Program, Select
+from refergym.envs.programs import (
+    Arrange,
+    Facing,
+    Floor,
+    Gather,
+    Missing,
+    Move,
+    Moves,
+    Node,
+    Program,
+    Select,
+    Where,
+    walk,
+)
 
 
 def instruct(
@@ -96,5 +112,29 @@ def _check_read_back(text: str, program: Program) -> None:
         _, found = parse_instruction(text)
     except TaskError as e:
         raise TaskError(f"it cannot be said clearly: {e}") from e
-    if not same_words(found, program):
+    if not _same_words(found, program):
         raise TaskError(f"{text!r} would be read as something else")
+
+
+def _same_words(one: Program, other: Program) -> bool:
+    """Tell whether two programs differ at most in what English does not tell apart.
+
+    That is where a name ends and its colour and material begin, and frames that make no difference:
+    a height is a height for everybody.
+    """
+    return _told(one) == _told(other)
+
+
+def _told(program: Program) -> list[Any]:
+    """What the words of a program tell, node by node."""
+    return [(path, type(node), _parts(node)) for path, node in walk(program)]
+
+
+def _parts(node: Node) -> list[Any]:
+    raw = msgspec.structs.asdict(node)
+    if isinstance(node, Select | Missing):
+        words = (raw.pop("colour"), raw.pop("material", None), raw.pop("category"))
+        raw["noun"] = " ".join(w for w in words if w) or ANYTHING
+    if isinstance(node, Where) and (node.relation, node.frame, "") not in name_forms.CLAUSES:
+        raw["frame"] = "viewer"
+    return [v for v in raw.values() if isinstance(v, str | int | float | None)]
