@@ -18,8 +18,8 @@ from refergym.envs.relations.table import Relation
 from refergym.envs.types import Array, Side
 
 
-class Shown(Protocol):
-    """One thing as it stands."""
+class Named(Protocol):
+    """One thing by its words."""
 
     @property
     def index(self) -> int:
@@ -40,6 +40,10 @@ class Shown(Protocol):
     def material(self) -> str | None:
         """The material's name if it is known."""
         ...
+
+
+class Shown(Named, Protocol):
+    """One thing as it stands."""
 
     @property
     def footprint(self) -> Polygon:
@@ -72,25 +76,21 @@ class Shown(Protocol):
         ...
 
 
-class Things(Protocol):
-    """Things, without a picture of them."""
+class Seen(Protocol):
+    """Things with the picture that a viewer has of them."""
 
     def __len__(self) -> int:
         """Count the things."""
         ...
 
-    def thing(self, index: int) -> Shown:
+    def thing(self, index: int) -> Named:
         """Return a thing."""
         ...
 
     @property
-    def things(self) -> Sequence[Shown]:
+    def things(self) -> Sequence[Named]:
         """All things, by index."""
         ...
-
-
-class Seen(Things, Protocol):
-    """Things with the picture that a viewer has of them."""
 
     @property
     def bodies(self) -> Sequence[Body]:
@@ -133,8 +133,17 @@ class Seen(Things, Protocol):
         ...
 
 
-class Laid(Things, Protocol):
+class Laid(Protocol):
     """Things on a surface."""
+
+    def thing(self, index: int) -> Shown:
+        """Return a thing."""
+        ...
+
+    @property
+    def things(self) -> Sequence[Shown]:
+        """All things, by index."""
+        ...
 
     @property
     def table(self) -> Polygon:
@@ -164,10 +173,5 @@ class Laid(Things, Protocol):
         ...
 
 
-class Placed(Seen, Laid, Protocol):
+class Placed(Laid, Seen, Protocol):
     """Things that are seen on a surface."""
-
-    @property
-    def table(self) -> Polygon:
-        """Outline of the surface, m."""
-        ...

@@ -1,0 +1,274 @@
+"""An annotated frame as programs see it; the counterpart of a simulated scene's `envs.view.View`.
+
+World frame, metres. `FrameView` says which object is meant; `SurfaceView` adds the one surface that
+places are asked on.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import Polygon
+
+from refergym.assets import camera as pinhole
+from refergym.envs.annotated import outlines, pixels, surfaces
+from refergym.envs.annotated.frame import AnnotatedFrame
+from refergym.envs.annotated.surfaces import Surface
+from refergym.envs.errors import TaskError
+from refergym.envs.programs import Axis
+from refergym.envs.relations.bodies import Body, Onlooker, sided
+from refergym.envs.relations.table import Relation
+from refergym.envs.types import Array, Side
+
+STRUCTURE = frozenset({"wall", "floor", "ceiling", "door frame", "baseboard"})
+"""categories that are no things: they are looked at neither as targets nor as anchors"""
+UNNAMED = frozenset({"object", "item", "thing", "unknown"})
+"""categories that name nothing: such things are counted, but never asked for"""
+HEADROOM = 0.25
+"""m over a surface that a free place has"""
+STACKED = 0.02
+"""m that a thing on another one may stand above its box"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxThing:
+    """One annotated object as it stands."""
+
+    index: int
+    """in the view's things"""
+    body: Body
+    flat_top: bool = False
+    """boxes do not say it: nothing is asked to be put on things"""
+
+    @property
+    def category(self) -> str:
+        """English noun, singular."""
+        return self.body.category
+
+    @property
+    def colour(self) -> str | None:
+        """The colour's name if it is known."""
+        return self.body.colour
+
+    @property
+    def material(self) -> str | None:
+        """The material's name if it is known."""
+        return self.body.material
+
+    @property
+    def footprint(self) -> Polygon:
+        """The box seen from above, m."""
+        return self.body.footprint
+
+    @property
+    def centre(self) -> Array:
+        """[2] m, the box's middle."""
+        return self.body.centre
+
+    @property
+    def bottom(self) -> float:
+        """Height of the box's lowest point, m."""
+        return self.body.bottom
+
+    @property
+    def top(self) -> float:
+        """Height of the box's highest point, m."""
+        return self.body.top
+
+    @functools.cached_property
+    def radius(self) -> float:
+        """m, of the circle round the centre that holds the box."""
+        return float(np.hypot(*(self.body.corners[:, :2] - self.centre).T).max())
+
+
+class FrameView:
+    """The things of an annotated frame, with the picture; computed when first asked for."""
+
+    def __init__(self, frame: AnnotatedFrame) -> None:
+        """Keep the parts; nothing is computed yet."""
+        self.frame = frame
+        self._objects = [o for o in frame.objects if o.category not in STRUCTURE]
+        self._shares: dict[int, float] = {}
+        self._rounded: dict[str, Body] = {}
+
+    def __len__(self) -> int:
+        """Count the things."""
+        return len(self._objects)
+
+    def thing(self, index: int) -> BoxThing:
+        """Return a thing."""
+        return self.things[index]
+
+    def id_of(self, index: int) -> str:
+        """Return a thing's id in the frame."""
+        return self._objects[index].id
+
+    @functools.cached_property
+    def things(self) -> list[BoxThing]:
+        """All things: the frame's objects without its structure, in their order."""
+        return [BoxThing(index=i, body=b) for i, b in enumerate(self.bodies)]
+
+    @functools.cached_property
+    def bodies(self) -> list[Body]:
+        """All things as relations see them."""
+        return [outlines.body_of(o) for o in self._objects]
+
+    @functools.cached_property
+    def onlooker(self) -> Onlooker:
+        """The camera; there is no robot."""
+        return Onlooker(camera=self.frame.camera)
+
+    @functools.cached_property
+    def points(self) -> Array:
+        """World points [H, W, 3] m that the pixels show; NaN where no depth is known."""
+        return pixels.points_of(self.frame)
+
+    @functools.cached_property
+    def ids(self) -> NDArray[np.int32]:
+        """Index of the thing that each pixel [H, W] shows, or ID_NOTHING."""
+        return pixels.ids_of(self.frame, self._objects, self.points)
+
+    @functools.cached_property
+    def pixels(self) -> NDArray[np.int64]:
+        """[N] visible pixels of each thing."""
+        return np.bincount(self.ids[self.ids >= 0].ravel(), minlength=len(self))
+
+    def share(self, index: int) -> float:
+        """Visible share of a thing's silhouette, [0, 1]; 0 of what has no name to be called by."""
+        if self._objects[index].category in UNNAMED:
+            return 0.0
+        if index not in self._shares:
+            box = self._objects[index].box
+            self._shares[index] = pixels.share_of(index, box, self.ids, self.frame)
+        return self._shares[index]
+
+    @functools.cached_property
+    def readings(self) -> Array:
+        """What orders are read from, rows [6, N]; the same six as of a simulated scene."""
+        right, near = self.onlooker.axes
+        middles = np.array([b.middle for b in self.bodies]).reshape(-1, 3)
+        xy = middles[:, :2]
+        px, _ = pinhole.project(self.frame.camera, middles)
+        away = np.hypot(*(xy - self.onlooker.eye[:2]).T)
+        sizes = np.log([[b.size for b in self.bodies], [b.diagonal for b in self.bodies]])
+        return np.vstack([xy @ right, px[:, 0], -(xy @ near), away, sizes])
+
+    @property
+    def table(self) -> Polygon | None:
+        """None: no surface is chosen."""
+        return None
+
+    def relation(self, name: str) -> Relation:
+        """Return a relation as boxes tell it; see `outlines`."""
+        relation = outlines.relation_of(name, self._round)
+        if "table" in relation.needs:
+            raise TaskError(f"{name}: needs a surface with edges of its own")
+        return relation
+
+    def check_rank(self, axis: Axis) -> None:
+        """Do nothing: boxes tell all orders."""
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """Return which pixels [H, W] show a thing."""
+        return np.asarray(self.ids == index)
+
+    @functools.cached_property
+    def surfaces(self) -> list[Surface]:
+        """What things stand on: annotated faces first, then planes for things that have none."""
+        found = [
+            s
+            for s in surfaces.annotated_surfaces(self.frame.objects)
+            if any(s.carries(b) for b in self.bodies)
+        ]
+        shown = self.points[(self.ids < 0) & (self.frame.depth > 0)]
+        for i, body in enumerate(self.bodies):
+            if self.below[i] >= 0 or any(s.carries(body) for s in found):
+                continue
+            plane = surfaces.plane_under(body, shown) if len(shown) else None
+            if plane is not None:
+                found.append(plane)
+        return found
+
+    @functools.cached_property
+    def below(self) -> tuple[int, ...]:
+        """For each thing, the thing that it stands on or in, or -1; furniture does not count."""
+        return tuple(self._below(i) for i in range(len(self)))
+
+    def on(self, surface: Surface) -> "SurfaceView":
+        """Return the same frame with one surface, on which places are asked."""
+        return SurfaceView(self, surface)
+
+    def _below(self, index: int) -> int:
+        body = self.bodies[index]
+        found, height = -1, -np.inf
+        for k, b in enumerate(self.bodies):
+            if k == index or b.category in surfaces.SUPPORTS:
+                continue
+            fits = b.bottom + STACKED / 4 < body.bottom < b.top + STACKED and b.bottom > height
+            if fits and shapely.intersects_xy(b.footprint, *body.centre):
+                found, height = k, b.bottom
+        return found
+
+    def _round(self, body: Body) -> Body:
+        if body.name not in self._rounded:
+            self._rounded[body.name] = outlines.rounded(body)
+        return self._rounded[body.name]
+
+
+class SurfaceView(FrameView):
+    """A frame with the one of its surfaces that places are asked on."""
+
+    def __init__(self, view: FrameView, surface: Surface) -> None:
+        """Take over what the view has worked out."""
+        super().__init__(view.frame)
+        self.__dict__.update(view.__dict__)
+        self.surface = surface
+
+    @property
+    def table(self) -> Polygon:
+        """Outline of the surface, m."""
+        return self.surface.polygon
+
+    @property
+    def table_top(self) -> float:
+        """Height of the surface, m."""
+        return self.surface.height
+
+    @property
+    def axes(self) -> tuple[Array, Array]:
+        """The viewer's right and near directions, [2] each, unit length, world."""
+        return self.onlooker.axes
+
+    def direction(self, side: Side) -> Array:
+        """Return a side as the viewer sees it as a unit vector [2], world."""
+        return sided(self.axes, side)
+
+    def is_on_table(self, index: int) -> bool:
+        """Tell whether a thing stands on the surface itself, not in or on another thing."""
+        return self.below[index] < 0 and self.surface.carries(self.bodies[index])
+
+    def above(self, index: int) -> list[int]:
+        """Things that stand on or in a thing."""
+        return [i for i, b in enumerate(self.below) if b == index]
+
+    def in_the_way(self) -> list[int]:
+        """Things that take room on the surface, or hang lower over it than `HEADROOM`."""
+        low, high = self.table_top + surfaces.LEVEL, self.table_top + HEADROOM
+        return [i for i, b in enumerate(self.bodies) if b.top > low and b.bottom < high]
+
+    def relation(self, name: str) -> Relation:
+        """Return a relation as boxes and the surface tell it.
+
+        The table's edges and corners are told of things that stand on it.
+        """
+        relation = outlines.relation_of(name, self._round)
+        if "table" not in relation.needs:
+            return relation
+        if not self.surface.is_whole:
+            raise TaskError(f"{name}: needs a surface with edges of its own")
+        return outlines.only_of(relation, self._stands)
+
+    def _stands(self, body: Body) -> bool:
+        return any(b is body and self.is_on_table(i) for i, b in enumerate(self.bodies))
