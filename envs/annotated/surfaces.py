@@ -19,10 +19,13 @@ from refergym.envs.relations.bodies import Body
 from refergym.envs.types import Array
 
 SUPPORTS = frozenset(
-    "bed|bench|bookshelf|cabinet|chest|coffee table|counter|countertop|cupboard|desk|dining table|"
-    "dresser|end table|floor|kitchen counter|kitchen island|nightstand|ottoman|shelf|side table|"
-    "sideboard|stool|table|tv stand|windowsill".split("|")
-)
+    {
+        "bed", "bench", "bookshelf", "cabinet", "chest", "coffee table", "counter", "countertop",
+        "cupboard", "desk", "dining table", "dresser", "end table", "floor", "kitchen counter",
+        "kitchen island", "nightstand", "ottoman", "shelf", "side table", "sideboard", "stool",
+        "table", "tv stand", "windowsill",
+    }
+)  # fmt: skip
 """categories whose boxes' upper faces carry things"""
 WITHIN = 0.05
 """m between a thing's bottom and what it stands on"""
@@ -120,4 +123,5 @@ def _joined(points: Array, body: Body) -> Array:
     grid = ndimage.binary_closing(np.pad(grid | own, 2), iterations=2)[2:-2, 2:-2] | own
     labels, _ = ndimage.label(grid)
     label = labels[(i0 + i1) // 2, (j0 + j1) // 2]
-    return points[labels[cells[:, 0], cells[:, 1]] == label]
+    joined: NDArray[np.bool_] = labels[cells[:, 0], cells[:, 1]] == label
+    return np.asarray(points[joined])
