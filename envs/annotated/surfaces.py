@@ -27,6 +27,8 @@ SUPPORTS = frozenset(
     }
 )  # fmt: skip
 """categories whose boxes' upper faces carry things"""
+TABLE = "table"
+"""what the words for places call a surface"""
 WITHIN = 0.05
 """m between a thing's bottom and what it stands on"""
 UNDER = 0.7
@@ -51,10 +53,13 @@ class Surface:
     """outline, m, seen from above"""
     height: float
     """m"""
-    name: str
-    """category of the object whose upper face it is; empty for a plane found from depth"""
-    is_whole: bool
-    """whether its edges are its own, and not merely where the picture or the depth ends"""
+    owner: AnnotatedObject | None
+    """whose upper face it is; none of a plane found from depth"""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is what one calls a table, and so has edges and corners of its own."""
+        return self.owner is not None and self.owner.category.endswith(TABLE)
 
     def carries(self, body: Body) -> bool:
         """Tell whether a body stands on it."""
@@ -71,10 +76,7 @@ def annotated_surfaces(objects: Sequence[AnnotatedObject]) -> list[Surface]:
         if o.category in SUPPORTS:
             corners = corners_of(o.box)
             outline = shapely.convex_hull(shapely.multipoints(corners[:, :2]))
-            found.append(
-                Surface(polygon=outline, height=float(corners[:, 2].max()), name=o.category,
-                        is_whole=o.category != "floor")
-            )  # fmt: skip
+            found.append(Surface(polygon=outline, height=float(corners[:, 2].max()), owner=o))
     return found
 
 
@@ -103,7 +105,7 @@ def plane_under(body: Body, points: Array) -> Surface | None:
     outline = shapely.convex_hull(shapely.multipoints(part))
     if not isinstance(outline, Polygon) or outline.area < LEAST:
         return None
-    found = Surface(polygon=outline, height=height, name="", is_whole=False)
+    found = Surface(polygon=outline, height=height, owner=None)
     return found if found.carries(body) else None
 
 

@@ -164,7 +164,7 @@ class FrameView:
         """Return a relation as boxes tell it; see `outlines`."""
         relation = outlines.relation_of(name, self._round)
         if "table" in relation.needs:
-            raise TaskError(f"{name}: needs a surface with edges of its own")
+            raise TaskError(f"{name}: needs a table, and one alone")
         return relation
 
     def check_rank(self, axis: Axis) -> None:
@@ -182,7 +182,7 @@ class FrameView:
             for s in surfaces.annotated_surfaces(self.frame.objects)
             if any(s.carries(b) for b in self.bodies)
         ]
-        shown = self.points[(self.ids < 0) & (self.frame.depth > 0)]
+        shown = self.points[~self._is_shown & (self.frame.depth > 0)]
         for i, body in enumerate(self.bodies):
             if self.below[i] >= 0 or any(s.carries(body) for s in found):
                 continue
@@ -192,6 +192,13 @@ class FrameView:
         return found
 
     @functools.cached_property
+    def the_table(self) -> Surface | None:
+        """The one surface that words for places may call the table."""
+        tables = [o for o in self.frame.objects if o.category.endswith(surfaces.TABLE)]
+        found = [s for s in self.surfaces if s.is_table]
+        return found[0] if len(tables) == len(found) == 1 else None
+
+    @functools.cached_property
     def below(self) -> tuple[int, ...]:
         """For each thing, the thing that it stands on or in, or -1; furniture does not count."""
         return tuple(self._below(i) for i in range(len(self)))
@@ -199,6 +206,12 @@ class FrameView:
     def on(self, surface: Surface) -> "SurfaceView":
         """Return the same frame with one surface, on which places are asked."""
         return SurfaceView(self, surface)
+
+    @functools.cached_property
+    def _is_shown(self) -> NDArray[np.bool_]:
+        """Which pixels [H, W] show a thing that is no furniture."""
+        small = [o.category not in surfaces.SUPPORTS for o in self._objects]
+        return np.append(small, False)[self.ids]  # -1 takes the last
 
     def _below(self, index: int) -> int:
         body = self.bodies[index]
@@ -253,6 +266,13 @@ class SurfaceView(FrameView):
         """Things that stand on or in a thing."""
         return [i for i, b in enumerate(self.below) if b == index]
 
+    @functools.cached_property
+    def shows_it(self) -> NDArray[np.bool_]:
+        """Which pixels [H, W] show no thing but, if it is one, the surface's owner."""
+        owner = None if self.surface.owner is None else self.surface.owner.id
+        own = [o.id == owner for o in self._objects]
+        return np.append(own, True)[self.ids]
+
     def in_the_way(self) -> list[int]:
         """Things that take room on the surface, or hang lower over it than `HEADROOM`."""
         low, high = self.table_top + surfaces.LEVEL, self.table_top + HEADROOM
@@ -266,8 +286,8 @@ class SurfaceView(FrameView):
         relation = outlines.relation_of(name, self._round)
         if "table" not in relation.needs:
             return relation
-        if not self.surface.is_whole:
-            raise TaskError(f"{name}: needs a surface with edges of its own")
+        if self.surface is not self.the_table:
+            raise TaskError(f"{name}: needs a table, and one alone")
         return outlines.only_of(relation, self._stands)
 
     def _stands(self, body: Body) -> bool:
