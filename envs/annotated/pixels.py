@@ -92,6 +92,25 @@ def share_of(index: int, box: Box, ids: NDArray[np.int32], frame: AnnotatedFrame
     return visible / (visible + filled * (float(hidden.sum()) + beyond))
 
 
+def met(frame: AnnotatedFrame, height: float) -> Array:
+    """Where the pixels' rays meet a level plane.
+
+    Args:
+        frame: the picture.
+        height: m, world.
+
+    Returns:
+        [H, W, 3]: x and y m, world, and the depth m along the optical axis; NaN where they do not.
+    """
+    m = pinhole.pose_matrix(frame.camera.pose)
+    turned = pinhole.rays_c(frame.camera) @ m[:3, :3].T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = (height - m[2, 3]) / turned[:, 2]
+    depth = np.where(depth > 0, depth, np.nan)
+    xy = m[:2, 3] + turned[:, :2] * depth[:, None]
+    return np.column_stack([xy, depth]).reshape(*frame.depth.shape, 3)
+
+
 def middle_of(mask: NDArray[np.bool_]) -> tuple[int, int]:
     """Return the pixel (x, y) of a mask that is farthest from its edges; the mask is not empty."""
     ys, xs = np.nonzero(mask)

@@ -6,6 +6,7 @@ the mean of the visible ones.
 """
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy import ndimage
 from shapely.geometry.base import BaseGeometry
 
 from refergym.assets import camera as pinhole
@@ -21,7 +23,7 @@ from refergym.envs.annotated import flat
 from refergym.envs.annotated.flat import FlatView
 from refergym.envs.annotated.frame import AnnotatedFrame
 from refergym.envs.annotated.picture import Picture
-from refergym.envs.annotated.pixels import middle_of
+from refergym.envs.annotated.pixels import met, middle_of
 from refergym.envs.annotated.surfaces import LEAST
 from refergym.envs.annotated.view import FrameView, SurfaceView
 from refergym.envs.errors import TaskError
@@ -48,6 +50,8 @@ CLEARANCE = 0.03
 """m between a free place and everything else"""
 PIXELS = 40
 """least visible pixels of a free place, in a picture 224 px wide"""
+RIM = 0.004
+"""of the picture's width: pixels this near to another thing's are not taken for bare surface"""
 TRIES = 12
 """proposals for each question that is asked for"""
 _ANYWHERE: tuple[type[Region], ...] = (Beside, Between, Direction, Turn, Meets, Missing)
@@ -231,40 +235,32 @@ class _PlaceAsker(_Asker):
         mask = self._bare.copy()
         ys, xs = np.nonzero(mask)
         shapely.prepare(where)
-        mask[ys, xs] = shapely.contains_xy(where, *self._plane[ys, xs].T)
+        mask[ys, xs] = shapely.contains_xy(where, *self._met[ys, xs, :2].T)
         need = PIXELS * (self.view.frame.camera.width / 224) ** 2
         if mask.sum() < need:
             raise TaskError("too little of the place is visible")
         return mask
 
     @functools.cached_property
-    def _plane(self) -> NDArray[np.float64]:
-        """Where the pixels' rays meet the surface: [H, W, 2] m, world; NaN where they do not."""
-        return self._met[..., :2]
-
-    @functools.cached_property
     def _met(self) -> NDArray[np.float64]:
-        """The same with the depth, [H, W, 3]."""
-        camera = self.view.frame.camera
-        m = pinhole.pose_matrix(camera.pose)
-        rays = pinhole.rays_c(camera)
-        turned = rays @ m[:3, :3].T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            depth = (self.view.table_top - m[2, 3]) / turned[:, 2]
-        depth = np.where(depth > 0, depth, np.nan)
-        xy = m[:2, 3] + turned[:, :2] * depth[:, None]
-        return np.column_stack([xy, depth]).reshape(camera.height, camera.width, 3)
+        """Where the pixels' rays meet the surface, and at what depth: [H, W, 3] m."""
+        return met(self.view.frame, self.view.table_top)
 
     @functools.cached_property
     def _bare(self) -> NDArray[np.bool_]:
-        """Which pixels [H, W] show the surface itself: no other thing, and its depth to 2.5 cm."""
+        """Which pixels [H, W] show the surface itself, its depth to 2.5 cm, away from other things.
+
+        Depth maps are coarser than pictures, and blurred where one thing ends before another.
+        """
         off = np.abs(self._met[..., 2] - self.view.frame.depth)
-        return np.asarray(self.view.shows_it & (off <= areas.NEAR))  # NaN compares as too far
+        bare = self.view.shows_it & (off <= areas.NEAR)  # NaN compares as too far
+        rim = math.ceil(RIM * bare.shape[1])
+        return np.asarray(ndimage.binary_erosion(bare, iterations=rim, border_value=1))
 
     def _answer(self, mask: NDArray[np.bool_], goal: NDArray[np.float64] | None) -> tuple[int, int]:
         """The pixel (x, y) of a mask that is nearest to the exact place, or to the mask's mean."""
         ys, xs = np.nonzero(mask)
-        xy = self._plane[ys, xs]
+        xy = self._met[ys, xs, :2]
         wish = xy.mean(0) if goal is None else goal
         off = np.hypot(*(xy - wish).T)
         best = int(off.argmin())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shapely import Polygon
 
 from refergym.assets import camera as pinhole
+from refergym.envs import areas
 from refergym.envs.annotated import outlines, pixels, surfaces
 from refergym.envs.annotated.frame import AnnotatedFrame
 from refergym.envs.annotated.surfaces import Surface
@@ -26,10 +27,14 @@ STRUCTURE = frozenset({"wall", "floor", "ceiling", "door frame", "baseboard"})
 """categories that are no things: they are looked at neither as targets nor as anchors"""
 UNNAMED = frozenset({"object", "item", "thing", "unknown"})
 """categories that name nothing: such things are counted, but never asked for"""
+THROUGH = 0.02
+"""share of a table's face that may be seen through before its edges are not those of its box"""
 HEADROOM = 0.25
 """m over a surface that a free place has"""
 STACKED = 0.02
 """m that a thing on another one may stand above its box"""
+LIFTED = 0.003
+"""m by which a thing in another one stands higher than it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +169,7 @@ class FrameView:
         """Return a relation as boxes tell it; see `outlines`."""
         relation = outlines.relation_of(name, self._round)
         if "table" in relation.needs:
-            raise TaskError(f"{name}: needs a table, and one alone")
+            raise TaskError(f"{name}: needs one table alone, with the edges of its box")
         return relation
 
     def check_rank(self, axis: Axis) -> None:
@@ -196,7 +201,9 @@ class FrameView:
         """The one surface that words for places may call the table."""
         tables = [o for o in self.frame.objects if o.category.endswith(surfaces.TABLE)]
         found = [s for s in self.surfaces if s.is_table]
-        return found[0] if len(tables) == len(found) == 1 else None
+        if not len(tables) == len(found) == 1 or self._is_seen_through(found[0]):
+            return None
+        return found[0]
 
     @functools.cached_property
     def below(self) -> tuple[int, ...]:
@@ -206,6 +213,17 @@ class FrameView:
     def on(self, surface: Surface) -> "SurfaceView":
         """Return the same frame with one surface, on which places are asked."""
         return SurfaceView(self, surface)
+
+    def _is_seen_through(self, surface: Surface) -> bool:
+        """Tell whether the depth goes on behind a face that its box says is there."""
+        plane = pixels.met(self.frame, surface.height)
+        depth = self.frame.depth
+        off = np.where(depth > 0, depth - plane[..., 2], np.nan)
+        reached = (off >= -areas.NEAR) & shapely.contains_xy(
+            surface.polygon, plane[..., 0], plane[..., 1]
+        )
+        through = reached & (off > areas.NEAR)
+        return bool(through.sum() > THROUGH * reached.sum())
 
     @functools.cached_property
     def _is_shown(self) -> NDArray[np.bool_]:
@@ -219,7 +237,7 @@ class FrameView:
         for k, b in enumerate(self.bodies):
             if k == index or b.category in surfaces.SUPPORTS:
                 continue
-            fits = b.bottom + STACKED / 4 < body.bottom < b.top + STACKED and b.bottom > height
+            fits = b.bottom + LIFTED < body.bottom < b.top + STACKED and b.bottom > height
             if fits and shapely.intersects_xy(b.footprint, *body.centre):
                 found, height = k, b.bottom
         return found
@@ -287,7 +305,7 @@ class SurfaceView(FrameView):
         if "table" not in relation.needs:
             return relation
         if self.surface is not self.the_table:
-            raise TaskError(f"{name}: needs a table, and one alone")
+            raise TaskError(f"{name}: needs one table alone, with the edges of its box")
         return outlines.only_of(relation, self._stands)
 
     def _stands(self, body: Body) -> bool:
