@@ -24,8 +24,9 @@ from refergym.envs.annotated.flat import FlatView
 from refergym.envs.annotated.frame import AnnotatedFrame
 from refergym.envs.annotated.picture import Picture
 from refergym.envs.annotated.pixels import met, middle_of
+from refergym.envs.annotated.placed import SurfaceView
 from refergym.envs.annotated.surfaces import LEAST
-from refergym.envs.annotated.view import FrameView, SurfaceView
+from refergym.envs.annotated.view import FrameView
 from refergym.envs.errors import TaskError
 from refergym.envs.grammar import steps as steps_of
 from refergym.envs.key_steps import KeyStep
@@ -114,9 +115,9 @@ def questions(
         beds: list[_PlaceAsker] = []
     else:
         view, clear = FrameView(source), clarity or Clarity()
-        asker = _Asker(view if view.the_table is None else view.on(view.the_table), clear, rng)
+        asker = _Asker(_with_table(view), clear, rng)
         beds = [
-            _PlaceAsker(view.on(s), clear, limits or Limits(), rng)
+            _PlaceAsker(SurfaceView(view, s), clear, limits or Limits(), rng)
             for s in (view.surfaces if places > 0 else [])
         ]
     asked: set[Select | Region] = set()
@@ -132,6 +133,11 @@ def questions(
             yield found
     for each in (asker, *beds):
         refused.update(each.refused)
+
+
+def _with_table(view: FrameView) -> FrameView:
+    """A view that knows the table's edges, if there is a table."""
+    return view if view.the_table is None else SurfaceView(view, view.the_table)
 
 
 class _Asker:

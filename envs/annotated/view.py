@@ -1,7 +1,6 @@
 """An annotated frame as programs see it; the counterpart of a simulated scene's `envs.view.View`.
 
-World frame, metres. `FrameView` says which object is meant; `SurfaceView` adds the one surface that
-places are asked on.
+It says which object is meant; for places see `placed`. World frame, metres.
 """
 
 import functools
@@ -19,9 +18,9 @@ from refergym.envs.annotated.frame import AnnotatedFrame
 from refergym.envs.annotated.surfaces import Surface
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import Axis
-from refergym.envs.relations.bodies import Body, Onlooker, sided
+from refergym.envs.relations.bodies import Body, Onlooker
 from refergym.envs.relations.table import Relation
-from refergym.envs.types import Array, Side
+from refergym.envs.types import Array
 
 STRUCTURE = frozenset({"wall", "floor", "ceiling", "door frame", "baseboard"})
 """categories that are no things: they are looked at neither as targets nor as anchors"""
@@ -29,8 +28,6 @@ UNNAMED = frozenset({"object", "item", "thing", "unknown"})
 """categories that name nothing: such things are counted, but never asked for"""
 THROUGH = 0.02
 """share of a table's face that may be seen through before its edges are not those of its box"""
-HEADROOM = 0.25
-"""m over a surface that a free place has"""
 STACKED = 0.02
 """m that a thing on another one may stand above its box"""
 LIFTED = 0.003
@@ -210,10 +207,6 @@ class FrameView:
         """For each thing, the thing that it stands on or in, or -1; furniture does not count."""
         return tuple(self._below(i) for i in range(len(self)))
 
-    def on(self, surface: Surface) -> "SurfaceView":
-        """Return the same frame with one surface, on which places are asked."""
-        return SurfaceView(self, surface)
-
     def _is_seen_through(self, surface: Surface) -> bool:
         """Tell whether the depth goes on behind a face that its box says is there."""
         plane = pixels.met(self.frame, surface.height)
@@ -246,67 +239,3 @@ class FrameView:
         if body.name not in self._rounded:
             self._rounded[body.name] = outlines.rounded(body)
         return self._rounded[body.name]
-
-
-class SurfaceView(FrameView):
-    """A frame with the one of its surfaces that places are asked on."""
-
-    def __init__(self, view: FrameView, surface: Surface) -> None:
-        """Take over what the view has worked out."""
-        super().__init__(view.frame)
-        self.__dict__.update(view.__dict__)
-        self.surface = surface
-
-    @property
-    def table(self) -> Polygon:
-        """Outline of the surface, m."""
-        return self.surface.polygon
-
-    @property
-    def table_top(self) -> float:
-        """Height of the surface, m."""
-        return self.surface.height
-
-    @property
-    def axes(self) -> tuple[Array, Array]:
-        """The viewer's right and near directions, [2] each, unit length, world."""
-        return self.onlooker.axes
-
-    def direction(self, side: Side) -> Array:
-        """Return a side as the viewer sees it as a unit vector [2], world."""
-        return sided(self.axes, side)
-
-    def is_on_table(self, index: int) -> bool:
-        """Tell whether a thing stands on the surface itself, not in or on another thing."""
-        return self.below[index] < 0 and self.surface.carries(self.bodies[index])
-
-    def above(self, index: int) -> list[int]:
-        """Things that stand on or in a thing."""
-        return [i for i, b in enumerate(self.below) if b == index]
-
-    @functools.cached_property
-    def shows_it(self) -> NDArray[np.bool_]:
-        """Which pixels [H, W] show no thing but, if it is one, the surface's owner."""
-        owner = None if self.surface.owner is None else self.surface.owner.id
-        own = [o.id == owner for o in self._objects]
-        return np.append(own, True)[self.ids]
-
-    def in_the_way(self) -> list[int]:
-        """Things that take room on the surface, or hang lower over it than `HEADROOM`."""
-        low, high = self.table_top + surfaces.LEVEL, self.table_top + HEADROOM
-        return [i for i, b in enumerate(self.bodies) if b.top > low and b.bottom < high]
-
-    def relation(self, name: str) -> Relation:
-        """Return a relation as boxes and the surface tell it.
-
-        The table's edges and corners are told of things that stand on it.
-        """
-        relation = outlines.relation_of(name, self._round)
-        if "table" not in relation.needs:
-            return relation
-        if self.surface is not self.the_table:
-            raise TaskError(f"{name}: needs one table alone, with the edges of its box")
-        return outlines.only_of(relation, self._stands)
-
-    def _stands(self, body: Body) -> bool:
-        return any(b is body and self.is_on_table(i) for i, b in enumerate(self.bodies))
