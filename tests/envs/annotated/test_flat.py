@@ -19,7 +19,7 @@ def thing(name, category, *box, **marks):
 
 
 ROW = (
-    thing("a", "cup", 20, 100, 60, 140),
+    thing("a", "cup", 20, 90, 60, 130),
     thing("b", "cup", 120, 60, 160, 100),
     thing("c", "cup", 220, 110, 280, 170),
     thing("p", "plate", 165, 150, 215, 190),
@@ -72,7 +72,7 @@ def test_boxes_whose_edges_disagree_are_a_tie():
 
 
 def test_depths_that_overlap_are_a_tie():
-    close = (ROW[0], thing("b", "cup", 120, 108, 160, 148), ROW[3])
+    close = (ROW[0], thing("b", "cup", 120, 94, 160, 134), ROW[3])
     seen = FlatView(picture(close))
     with pytest.raises(TaskError, match="a tie in behind"):
         read(cup("behind", ranked("left-right", 1)), seen, CLARITY)
