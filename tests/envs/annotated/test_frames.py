@@ -141,6 +141,16 @@ def test_the_annotated_table_carries_what_stands_on_it():
     assert view.the_table is tops[0]
 
 
+@pytest.mark.parametrize(("y", "stands"), [(0.56, True), (0.585, False)])
+def test_seven_tenths_of_a_thing_lie_over_what_it_stands_on(y, stands):
+    cup = boxed("c", "cup", 0.0, y, (0.1, 0.1, 0.1))
+    sunk = boxed("d", "cup", 0.0, 0.0, (0.1, 0.1, 0.1), bottom=TOP + (0.04 if stands else 0.06))
+    view = FrameView(frame_of((TABLE, cup, sunk, CUPS[0])))
+    table = next(s for s in view.surfaces if s.is_table)
+    assert table.carries(view.bodies[1]) == stands
+    assert table.carries(view.bodies[2]) == stands
+
+
 def test_without_an_annotated_table_the_plane_is_found_from_depth():
     view = FrameView(frame_of(CUPS, (TABLE, *CUPS)))
     (plane,) = view.surfaces
