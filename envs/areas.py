@@ -17,6 +17,7 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive, SupportSpec
 from refergym.envs.errors import TaskError
+from refergym.envs.seen import Laid, Shown
 from refergym.envs.task_spec import Area, PointAreaGoal, PutGoal
 from refergym.envs.types import ID_SUPPORT, Array, Side
 from refergym.envs.view import Layout, Thing, View
@@ -70,7 +71,7 @@ def beside(layout: Layout, anchor: Thing, side: Side, room: Room) -> Polygon:
     return sector(layout, anchor, layout.direction(side), room.beside)
 
 
-def sector(layout: Layout, anchor: Thing, toward: Array, beyond: float) -> Polygon:
+def sector(layout: Laid, anchor: Shown, toward: Array, beyond: float) -> Polygon:
     """Sector of 90 degrees round a direction [2] from the anchor, on the table.
 
     It ends `beyond` m past the anchor's outline; past small things at least twice their radius.
@@ -83,7 +84,7 @@ def sector(layout: Layout, anchor: Thing, toward: Array, beyond: float) -> Polyg
     return largest(whole.difference(anchor.footprint))
 
 
-def between(layout: Layout, a: Thing, b: Thing, width: float) -> Polygon:
+def between(layout: Laid, a: Shown, b: Shown, width: float) -> Polygon:
     """Strip of `width` either side of the line that joins two middles, between the outlines."""
     line = shapely.LineString([a.centre, b.centre])
     if line.length < 1e-6:
@@ -100,7 +101,7 @@ def between(layout: Layout, a: Thing, b: Thing, width: float) -> Polygon:
 
 
 def free(
-    layout: Layout, radius: float, clearance: float, without: Iterable[int] = ()
+    layout: Laid, radius: float, clearance: float, without: Iterable[int] = ()
 ) -> BaseGeometry:
     """Where the middle of something round may stand on the table, touching nothing.
 
@@ -216,12 +217,10 @@ def on_face(support: SupportSpec, point: Array) -> bool:
     return level and bool(shapely.intersects_xy(support_polygon(support), point[0], point[1]))
 
 
-def area_of(
-    polygon: BaseGeometry, layout: Layout, goal: Array, height: float | None = None
-) -> Area:
+def area_of(polygon: BaseGeometry, layout: Laid, goal: Array, height: float | None = None) -> Area:
     """Make a record of a polygon on the table, or at another height."""
     shape = largest(polygon)
-    z = layout.scene.supports[0].top if height is None else height
+    z = layout.table_top if height is None else height
     ring = shapely.get_coordinates(shape.exterior)[:-1]
     return Area(
         ring=tuple((_short(x), _short(y)) for x, y in ring),

@@ -3,6 +3,7 @@
 EnvError (ValueError)
 ├── ActionError     an action of the wrong shape, type or range
 ├── TaskError       a task that the scene cannot carry, or a TaskSpec that does not fit its scene
+├── SourceError     an annotated frame or picture, or a file of them, that is not what it should be
 ├── BackendError    a backend used before reset, or whose engine is missing
 │   └── ClosedError     a backend or environment used after close
 └── RenderError     a renderer that cannot start, or a picture that cannot be made
@@ -19,6 +20,10 @@ class ActionError(EnvError):
 
 class TaskError(EnvError):
     """The task does not fit the scene. The message names the constraint."""
+
+
+class SourceError(EnvError):
+    """An annotated frame, picture or file is wrong. The message names the item and the field."""
 
 
 class BackendError(EnvError):

@@ -31,8 +31,8 @@ from refergym.envs.referents import (
 from refergym.envs.relations import places, turns
 from refergym.envs.relations.bodies import Body, Reference
 from refergym.envs.relations.table import OPPOSITE, RELATIONS
+from refergym.envs.seen import Seen
 from refergym.envs.types import SIDES, Array, Side
-from refergym.envs.view import View
 
 MOST_STEPS = 5
 RANK_AXES: tuple[Axis, ...] = ("left-right", "front-back", "height", "size", "width")
@@ -66,7 +66,7 @@ class Proposer:
 
     def __init__(
         self,
-        view: View,
+        view: Seen,
         clarity: Clarity,
         rng: np.random.Generator,
         *,
@@ -83,7 +83,8 @@ class Proposer:
         self.view, self.clarity = view, clarity
         self.refused: Counter[str] = Counter()
         self._rng = rng
-        names = [n for n in CLAUSES if relations is None or n in relations]
+        asked = [n for n in CLAUSES if relations is None or n in relations]
+        names = [n for n in asked if _is_told(n, view)]
         weights = np.array([CLAUSES[n] for n in names], float)
         self._relations, self._weights = names, weights / max(weights.sum(), 1e-9)
         sure = {c for c in sorted({t.category for t in view.things}) if self._is_sure(c)}
@@ -237,7 +238,7 @@ class Proposer:
             indices: the object, then the anchors.
         """
         subject, *anchors = (self.view.bodies[i] for i in indices)
-        margin = RELATIONS[where.relation](
+        margin = self.view.relation(where.relation)(
             terms_of(where, subject, anchors, self.view, self.clarity)
         )
         if margin > 0:
@@ -275,7 +276,7 @@ class Proposer:
     def _base(self, index: int) -> Select:
         thing = self.view.thing(index)
         use_colour = thing.colour is not None and self._rng.random() < 0.35
-        material = thing.info.material
+        material = thing.material
         says_more = material is not None and material not in thing.category.split()
         use_material = says_more and self._rng.random() < 0.1
         return Select(
@@ -287,7 +288,7 @@ class Proposer:
     def _is_sure(self, category: str) -> bool:
         """Tell whether nothing else in the view may be taken for a thing of a category."""
         try:
-            return bool(ordered(Select(category=category), "size", self.view, self.clarity))
+            return bool(ordered(Select(category=category), "left-right", self.view, self.clarity))
         except TaskError as e:
             self.refused[_short(str(e))] += 1
             return False
@@ -348,6 +349,14 @@ class Proposer:
     def uniform(self, low: float, high: float) -> float:
         """Draw a number."""
         return float(self._rng.uniform(low, high))
+
+
+def _is_told(name: str, view: Seen) -> bool:
+    try:
+        view.relation(name)
+    except TaskError:
+        return False
+    return True
 
 
 def _is_deep(where: Where) -> bool:

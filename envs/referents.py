@@ -20,8 +20,8 @@ from refergym.envs.programs import Axis, Rank, Select, Where
 from refergym.envs.relations.bodies import Body
 from refergym.envs.relations.places import apart, gap
 from refergym.envs.relations.table import RELATIONS, Terms
+from refergym.envs.seen import Seen
 from refergym.envs.types import Array
-from refergym.envs.view import View
 
 CONFUSED = tuple(
     frozenset(pair.split())
@@ -104,7 +104,7 @@ class _Found:
             self.margin = min(self.margin, gap / need)
 
 
-def read(select: Select, view: View, clarity: Clarity) -> Reading:
+def read(select: Select, view: Seen, clarity: Clarity) -> Reading:
     """Find the one object that a description means.
 
     Raises:
@@ -128,7 +128,7 @@ def read(select: Select, view: View, clarity: Clarity) -> Reading:
     )
 
 
-def read_all(select: Select, view: View, clarity: Clarity) -> list[Reading]:
+def read_all(select: Select, view: Seen, clarity: Clarity) -> list[Reading]:
     """Find all objects that a description without a rank means, in the scene's order.
 
     Raises:
@@ -148,7 +148,7 @@ def read_all(select: Select, view: View, clarity: Clarity) -> list[Reading]:
     ]
 
 
-def ordered(select: Select, axis: Axis, view: View, clarity: Clarity) -> list[int]:
+def ordered(select: Select, axis: Axis, view: Seen, clarity: Clarity) -> list[int]:
     """Return the objects that fit a description without its rank, in an order; ties or not.
 
     Raises:
@@ -163,14 +163,13 @@ def ordered(select: Select, axis: Axis, view: View, clarity: Clarity) -> list[in
     return [chosen[k] for k in np.argsort(readings[0], kind="stable")]
 
 
-def is_clear(index: int, view: View, clarity: Clarity) -> bool:
+def is_clear(index: int, view: Seen, clarity: Clarity) -> bool:
     """Tell whether a viewer sees enough of an object for it to be named."""
-    camera = view.scene.camera
-    need = clarity.pixels * (camera.width / 224) ** 2
+    need = clarity.pixels * (view.onlooker.camera.width / 224) ** 2
     return bool(view.pixels[index] >= need) and view.share(index) >= clarity.share
 
 
-def describe(index: int, view: View, clarity: Clarity, rng: np.random.Generator) -> Select | None:
+def describe(index: int, view: Seen, clarity: Clarity, rng: np.random.Generator) -> Select | None:
     """Make a description that means exactly this object, or None if there is none.
 
     The shortest kind that works is taken: the category; with the colour; with a rank; with both.
@@ -194,7 +193,7 @@ def describe(index: int, view: View, clarity: Clarity, rng: np.random.Generator)
     return None
 
 
-def means(select: Select, index: int, view: View, clarity: Clarity) -> bool:
+def means(select: Select, index: int, view: Seen, clarity: Clarity) -> bool:
     """Tell whether a description means exactly this object."""
     try:
         return read(select, view, clarity).index == index
@@ -212,7 +211,7 @@ def _ranked(select: Select, rng: np.random.Generator) -> list[Select]:
     ]
 
 
-def _family(select: Select, view: View, clarity: Clarity) -> list[int]:
+def _family(select: Select, view: Seen, clarity: Clarity) -> list[int]:
     """Objects of a kind; refused where others could be taken for one."""
     family = [t.index for t in view.things]
     if select.category is not None:
@@ -224,7 +223,7 @@ def _family(select: Select, view: View, clarity: Clarity) -> list[int]:
     return family
 
 
-def _of_category(category: str, view: View, clarity: Clarity) -> list[int]:
+def _of_category(category: str, view: Seen, clarity: Clarity) -> list[int]:
     found = []
     for thing in view.things:
         if thing.category == category:
@@ -242,7 +241,7 @@ def _may_be_taken_for(one: str, other: str, clarity: Clarity) -> bool:
     return not clarity.alike and frozenset((one, other)) in ALIKE
 
 
-def _of_colour(family: list[int], colour: str, view: View) -> list[int]:
+def _of_colour(family: list[int], colour: str, view: Seen) -> list[int]:
     chosen = []
     for i in family:
         other = view.thing(i).colour
@@ -255,22 +254,22 @@ def _of_colour(family: list[int], colour: str, view: View) -> list[int]:
     return chosen
 
 
-def _of_material(family: list[int], material: str, view: View) -> list[int]:
+def _of_material(family: list[int], material: str, view: Seen) -> list[int]:
     for i in family:
-        if view.thing(i).info.material is None:
+        if view.thing(i).material is None:
             raise TaskError(f"the material of a {view.thing(i).category} is not known")
-    return [i for i in family if view.thing(i).info.material == material]
+    return [i for i in family if view.thing(i).material == material]
 
 
 def _standing(
-    chosen: list[int], clause: Where, view: View, clarity: Clarity, found: _Found
+    chosen: list[int], clause: Where, view: Seen, clarity: Clarity, found: _Found
 ) -> list[int]:
     """Those of some objects that stand in a relation; refused where one is a tie."""
     anchors = [read(a, view, clarity) for a in clause.anchors]
     found.anchors += anchors
     for reading in anchors:
         found.margin = min(found.margin, reading.margin)
-    relation = RELATIONS[clause.relation]
+    relation = view.relation(clause.relation)
     kept = []
     for i in chosen:
         if any(i == a.index for a in anchors):
@@ -288,7 +287,7 @@ def _standing(
 
 
 def terms_of(
-    clause: Where, subject: Body, anchors: list[Body], view: View, clarity: Clarity
+    clause: Where, subject: Body, anchors: list[Body], view: Seen, clarity: Clarity
 ) -> Terms:
     """What a relation is asked of."""
     is_angle = RELATIONS[clause.relation].unit == "deg"
@@ -304,7 +303,7 @@ def terms_of(
     )
 
 
-def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity, found: _Found) -> int:
+def _pick(chosen: list[int], rank: Rank | None, view: Seen, clarity: Clarity, found: _Found) -> int:
     if rank is None:
         if len(chosen) != 1:
             raise TaskError(f"{len(chosen)} objects fit, expected one")
@@ -333,9 +332,10 @@ def _pick(chosen: list[int], rank: Rank | None, view: View, clarity: Clarity, fo
 
 
 def _orders(
-    chosen: list[int], axis: Axis, origin: Body | None, view: View, clarity: Clarity
+    chosen: list[int], axis: Axis, origin: Body | None, view: Seen, clarity: Clarity
 ) -> tuple[Array, list[float]]:
     """Readings of an order: values [R, K] that grow along it, and the least gap of each."""
+    view.check_rank(axis)
     values = view.readings[:, chosen]
     if axis == "size":
         return -values[4:], [math.log1p(clarity.size)] * 2

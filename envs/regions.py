@@ -33,9 +33,9 @@ from refergym.envs.programs import (
 from refergym.envs.referents import Clarity, Reading, read
 from refergym.envs.relations.bodies import facing_axes, sided
 from refergym.envs.relations.places import corners_of
+from refergym.envs.seen import Placed as View
 from refergym.envs.task_spec import Area
 from refergym.envs.types import ID_SUPPORT, Array, Side
-from refergym.envs.view import View
 
 WHOLE = 0.98
 """share of a place that its largest part must have for one polygon to stand for it"""
@@ -157,7 +157,7 @@ def _between(region: Between, view: View, clarity: Clarity, limits: Limits) -> P
 def _onto(region: Onto, view: View, clarity: Clarity, limits: Limits) -> Place:
     anchor = read(region.anchor, view, clarity)
     thing = view.thing(anchor.index)
-    if not thing.info.flat_top or view.above(anchor.index):
+    if not thing.flat_top or view.above(anchor.index):
         raise TaskError(f"nothing can stand on this {thing.category}")
     return Place(polygon=thing.footprint, goal=thing.centre, height=thing.top,
                  shows=anchor.index, anchors=(anchor,))  # fmt: skip
@@ -211,7 +211,7 @@ def _missing(region: Missing, view: View, clarity: Clarity, limits: Limits) -> P
         for t in view.things
         if t.category == region.category
         and (region.colour is None or t.colour == region.colour)
-        and view.below[t.index] < 0
+        and view.is_on_table(t.index)
     ]
     goal = rows.missing(view, members, region.place)
     return _exact(view, goal, limits)
@@ -219,7 +219,7 @@ def _missing(region: Missing, view: View, clarity: Clarity, limits: Limits) -> P
 
 def _standing(select: Select, view: View, clarity: Clarity) -> Reading:
     reading = read(select, view, clarity)
-    if view.below[reading.index] >= 0:
+    if not view.is_on_table(reading.index):
         raise TaskError("an anchor stands in or on something")
     return reading
 
@@ -236,7 +236,7 @@ def _on_table(view: View, polygon: BaseGeometry, goal: Array | None, *anchors: R
     return Place(
         polygon=where,
         goal=goal,
-        height=view.scene.supports[0].top,
+        height=view.table_top,
         shows=ID_SUPPORT,
         anchors=anchors,
     )

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from refergym.envs.errors import TaskError
+from refergym.envs.seen import Laid
 from refergym.envs.types import Array, Side
-from refergym.envs.view import Layout
 
 STRAIGHT = 0.015
 """m off its line, at most, for a thing to stand in a row"""
@@ -23,7 +23,7 @@ ALONG = 0.85
 """cosine, at least, between a row and the viewer's direction by which its end is named"""
 
 
-def missing(layout: Layout, members: Sequence[int], place: str) -> Array:
+def missing(layout: Laid, members: Sequence[int], place: str) -> Array:
     """Find the place [2] m that a row or grid lacks.
 
     Args:

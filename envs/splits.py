@@ -1,7 +1,7 @@
 """Splits by what a task is made of: frozen by hash, so that none of it depends on a draw.
 
 A task belongs to an unseen relation combination where the set of relations, orders and kinds of
-places in its program is one of those that are never trained on: a tenth of all sets of two or more,
+places in its program is one of those that are never trained on: a fifth of all sets of two or more,
 by the sha256 of their names. It involves an unseen category or instance where something that its
 words name has an asset of that split of the pack.
 """
@@ -15,7 +15,7 @@ from refergym.envs.binding import bound_objects
 from refergym.envs.programs import Facing, Move, Moves, Program, Rank, Region, Where, walk
 from refergym.envs.starts import Start
 
-HELD_OUT = 10
+HELD_OUT = 5
 """one of so many combinations is never trained on"""
 Combinations = Literal["any", "trained", "held_out"]
 Involves = Literal["any", "unseen_category", "unseen_instance"]

@@ -20,7 +20,9 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.library import AssetInfo, Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.geometry.caster import Caster
+from refergym.envs.programs import Axis
 from refergym.envs.relations.bodies import Body, Hollow, Onlooker, sided
+from refergym.envs.relations.table import RELATIONS, Relation
 from refergym.envs.types import Array, Frame, Side, State
 
 _RAYS = 500
@@ -56,6 +58,16 @@ class Thing:
     def category(self) -> str:
         """English noun, singular."""
         return self.info.category
+
+    @property
+    def material(self) -> str | None:
+        """The material's name if it is known."""
+        return self.info.material
+
+    @property
+    def flat_top(self) -> bool:
+        """Whether things can stand on it."""
+        return self.info.flat_top
 
 
 class Layout:
@@ -123,10 +135,26 @@ class Layout:
         """Outline of the first support, m, world."""
         return support_polygon(self.scene.supports[0])
 
+    @property
+    def table_top(self) -> float:
+        """Height of the first support, m, world."""
+        return self.scene.supports[0].top
+
+    def relation(self, name: str) -> Relation:
+        """Return a relation; all can be told of a scene."""
+        return RELATIONS[name]
+
+    def check_rank(self, axis: Axis) -> None:
+        """Do nothing: all orders can be told of a scene."""
+
     @functools.cached_property
     def below(self) -> tuple[int, ...]:
         """For each object, the object that it stands on or in, or -1."""
         return tuple(self._below(t) for t in self.things)
+
+    def is_on_table(self, index: int) -> bool:
+        """Tell whether an object stands on the first support itself, not in or on another one."""
+        return self.below[index] < 0
 
     def above(self, index: int) -> list[int]:
         """Objects that stand on or in an object."""

@@ -18,7 +18,8 @@ from refergym.envs.relations import orders, places, turns
 from refergym.envs.relations.bodies import Body, Onlooker, Reference
 from refergym.envs.types import Array
 
-Unit = Literal["m", "deg"]
+Unit = Literal["m", "deg", "share"]
+"""share: of a picture's width, or of its range of depths"""
 Need = Literal["side", "value", "table", "point"]
 
 PAPER = "RefSpatial"
