@@ -103,7 +103,7 @@ def export(
         log.warning("%s:%d: %s", source / taskfile.FILE, line.line, line.reason)
         left_out["a damaged line"] += 1
     if not entries:
-        raise OutputError(f"tasks: no task in {source}; make some with refergym generate")
+        raise OutputError(f"tasks: no good task in {source}; make some with refergym generate")
     pack = open_pack(settings.pack)
     _check_pack(source, pack)
     kinds: Counter[str] = Counter()

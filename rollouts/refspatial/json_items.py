@@ -86,8 +86,9 @@ class _Reader:
                 continue
             except RecursionError as e:
                 raise self.wrong("not valid JSON: too deep") from e
-            # a number at the very end may go on
-            if end == len(self.text) and isinstance(value, int | float) and self.more():
+            # a number at the end may go on, even behind ".", "e" or "e+"
+            at_end = end >= len(self.text) - 2
+            if at_end and isinstance(value, int | float) and self.more():
                 continue
             self.at = end
             return value
@@ -98,8 +99,9 @@ class _Reader:
             chunk = self.file.read(max(CHUNK, len(self.text) - self.at))
         except UnicodeDecodeError as e:
             raise self.wrong("not valid UTF-8") from e
-        self.text = self.text[self.at :] + chunk
-        self.at = 0
+        if chunk:
+            self.text = self.text[self.at :] + chunk
+            self.at = 0
         return bool(chunk)
 
     def wrong(self, reason: str) -> DataError:

@@ -131,25 +131,24 @@ def _turns(raw: _Raw) -> tuple[Turn, ...]:
     messages = raw.conversations
     if not messages or len(messages) % 2:
         raise DataError(f"conversations: expected pairs, got {len(messages)} messages")
-    thoughts: list[Thought | None] = [None] * (len(messages) // 2)
+    for k, message in enumerate(messages):
+        sender = ("human", "gpt")[k % 2]
+        if message.sender != sender:
+            raise DataError(f"conversations[{k}].from: expected {sender!r}, got {message.sender!r}")
+        if not _plain(message.value):
+            raise DataError(f"conversations[{k}].value: expected words, got none")
+    questions, answers = messages[::2], messages[1::2]
+    thoughts: list[Thought | None] = [None] * len(questions)
     if raw.think:
-        if len(raw.think) != len(thoughts):
+        if len(raw.think) != len(questions):
             raise DataError(
-                f"think: expected {len(thoughts)}, one for each question, got {len(raw.think)}"
+                f"think: expected {len(questions)}, one for each question, got {len(raw.think)}"
             )
         thoughts = [Thought(question_type=t.question_type, thinking=t.thinking) for t in raw.think]
-    turns = []
-    for k, thought in enumerate(thoughts):
-        asked, answered = messages[2 * k : 2 * k + 2]
-        for place, message, sender in ((2 * k, asked, "human"), (2 * k + 1, answered, "gpt")):
-            if message.sender != sender:
-                raise DataError(
-                    f"conversations[{place}].from: expected {sender!r}, got {message.sender!r}"
-                )
-            if not _MARKERS.sub("", message.value).strip():
-                raise DataError(f"conversations[{place}].value: expected words, got none")
-        turns.append(Turn(question=_plain(asked.value), answer=answered.value, thought=thought))
-    return tuple(turns)
+    return tuple(
+        Turn(question=_plain(asked.value), answer=answered.value, thought=thought)
+        for asked, answered, thought in zip(questions, answers, thoughts, strict=True)
+    )
 
 
 def _plain(question: str) -> str:

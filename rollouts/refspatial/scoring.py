@@ -87,7 +87,7 @@ def pixels_in(text: str | None, width: int, height: int) -> NDArray[np.int64]:
         if len(values) == 2:
             found.append(np.array([values], np.int64))
         elif len(values) == 4:
-            found.append(_box(*values, most=_LARGEST * width * height))
+            found.append(_box(values, _LARGEST * width * height))
     return np.concatenate(found) if found else np.empty((0, 2), np.int64)
 
 
@@ -95,7 +95,8 @@ def _pixel(word: str, scale: int) -> int:
     return int(min(max(float(word) * scale, -_FAR), _FAR))
 
 
-def _box(x0: int, y0: int, x1: int, y1: int, most: int) -> NDArray[np.int64]:
+def _box(corners: list[int], most: int) -> NDArray[np.int64]:
+    x0, y0, x1, y1 = corners
     if x1 < x0 or y1 < y0 or (x1 - x0) * (y1 - y0) > most:
         raise DataError(f"answer: a box from ({x0}, {y0}) to ({x1}, {y1})")
     ys, xs = np.mgrid[y0:y1, x0:x1]

@@ -20,7 +20,7 @@ def write_refspatial(
     turns: int,
     on_sample: Callable[[Sample], None] = lambda _: None,
 ) -> None:
-    """Write a picture's questions as one sample of several turns, or more samples if there are many.
+    """Write a picture's questions as one sample of several turns; of many, as more samples.
 
     Args:
         folder: that exists, without an export.
