@@ -56,7 +56,7 @@ MISSING = (
 ON_OR_IN = "Localizing the top of an object or the inside of a container."
 FLOOR = "Localizing the free floor beside or under a piece of furniture."
 """the released question types; the last two are ours, for what the release does not ask"""
-_PLACES: dict[type[object], str] = {
+PLACES: dict[type[object], str] = {
     programs.Direction: DIRECTION,
     programs.Turn: DIRECTION,
     programs.Beside: DIRECTION,
@@ -114,7 +114,7 @@ def questions(task: TaskSpec, view: View) -> list[Question]:
 def question_type(program: Node) -> str:
     """Say what a question asks for, in the release's sentences where one of them fits."""
     if not isinstance(program, Select):
-        return _PLACES[type(program)]
+        return PLACES[type(program)]
     relations = {w.relation for w in program.where}
     if relations & {"edge", "corner"}:
         return TABLE

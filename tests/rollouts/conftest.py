@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from refergym.rollouts import config
+from refergym.rollouts import config, generate
 from refergym.rollouts.plan import Plan
 
 QUICK = [
@@ -12,6 +12,25 @@ QUICK = [
     "scene.min_grasp_rate=0.0",
     "task.min_grasp_rate=null",
 ]
+
+GENERATED = {
+    "object": ["task=point_at_object", "steps=[1,3]"],
+    "place": ["task=point_at_free_space", "steps=[2,3]"],
+    "floor": ["task=point_at_waypoint"],
+    "pick": ["task=pick"],
+    "put": ["task=pick_place"],
+}
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory):
+    """Folders of eight generated tasks of each kind, by name."""
+    folders = {}
+    quick = ["renderer.shadows=false", "renderer.antialias=none", "workers=0", "per_scene=4"]
+    for name, words in GENERATED.items():
+        folders[name] = tmp_path_factory.mktemp("generated") / name
+        generate.generate([*words, *quick, "count=8", f"out={folders[name]}"])
+    return folders
 
 
 @pytest.fixture
