@@ -106,7 +106,9 @@ def test_moves_are_asked_as_an_object_and_a_place(
         for entry, view, question in found:
             goal = entry.start.task.goal
             assert isinstance(goal, PutGoal)
-            x, y = (int(p * n) for p, n in zip(question.point, question.mask.shape[::-1]))
+            x, y = (
+                int(p * n) for p, n in zip(question.point, question.mask.shape[::-1], strict=True)
+            )
             moved = view.scene.index(goal.object)
             assert (view.frame.ids[y, x] == moved) == (question.kind == "location")
     export.export([f"tasks={generated['put']}", f"out={tmp_path / 'b'}", "format=refspatial_bench"])
@@ -185,7 +187,7 @@ def test_tasks_without_pictures_say_what_to_do(
 def test_folders_without_tasks_are_refused(generated: dict[str, Path], tmp_path: Path) -> None:
     out = f"out={tmp_path / 'out'}"
     for tasks in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(OutputError, match="tasks.jsonl: cannot read"):
+        with pytest.raises(OutputError, match=r"tasks\.jsonl: cannot read"):
             export.export([f"tasks={tasks}", out])
     (tmp_path / taskfile.FILE).touch()
     with pytest.raises(OutputError, match="tasks: no good task in"):
