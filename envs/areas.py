@@ -24,6 +24,8 @@ DIFFERENT = 0.015
 """m between two points that are worth trying one after the other"""
 TALLEST_INSIDE = 2.5
 """a thing this many times as tall as the container is deep tips out of it"""
+LOOSE = 0.004
+"""m of room, at least, round what is put into something"""
 NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
 FLUSH = 0.003
@@ -127,7 +129,7 @@ def inside_fits(anchor: Thing, thing: Thing) -> bool:
     cavity = anchor.info.cavity
     if cavity is None:
         return False
-    narrow = thing.radius + 0.004 <= cavity.radius * anchor.scale
+    narrow = thing.radius + LOOSE <= cavity.radius * anchor.scale
     return narrow and thing.top - thing.bottom <= TALLEST_INSIDE * cavity.depth * anchor.scale
 
 
@@ -137,14 +139,15 @@ def top_fits(anchor: Thing, thing: Thing) -> bool:
     return anchor.info.flat_top and anchor.footprint.buffer(0.005).contains(circle)
 
 
-def cavity_area(layout: Layout, anchor: Thing) -> Area:
-    """Return the mouth of a container, with the middle of its floor as the goal."""
+def cavity_area(layout: Layout, anchor: Thing, shift: Array | None = None) -> Area:
+    """Return the mouth of a container; the goal is on its floor, [2] m off the middle."""
     cavity = anchor.info.cavity
     if cavity is None:
         raise TaskError(f"a {anchor.category} is not an open container")
     circle = shapely.Point(anchor.centre).buffer(cavity.radius * anchor.scale, quad_segs=8)
     height = anchor.bottom + cavity.floor * anchor.scale
-    return area_of(circle, layout, anchor.centre, height)
+    goal = anchor.centre if shift is None else anchor.centre + shift
+    return area_of(circle, layout, goal, height)
 
 
 def top_area(layout: Layout, anchor: Thing) -> Area:
@@ -158,9 +161,12 @@ def place_of(goal: PointAreaGoal | PutGoal, layout: Layout) -> tuple[Area, int]:
         return goal.area, ID_SUPPORT - goal.support
     indices = [layout.scene.index(a) for a in goal.anchors]
     if goal.relation == "into":
-        return cavity_area(layout, layout.thing(indices[0])), indices[0]
+        shift = np.array(goal.area.goal[:2]) - np.array(goal.anchors_xy[0])
+        return cavity_area(layout, layout.thing(indices[0]), shift), indices[0]
     if goal.relation == "onto":
         return top_area(layout, layout.thing(indices[0])), indices[0]
+    if not indices:
+        return goal.area, ID_SUPPORT
     now = np.array([layout.thing(i).centre for i in indices])
     x, y = (now - np.array(goal.anchors_xy)).mean(0)
     if np.hypot(x, y) < 0.001:

@@ -233,8 +233,8 @@ def children(node: Node) -> Iterator[tuple[str, Node]]:
     elif isinstance(node, Arrange):
         yield "what", node.what
     elif isinstance(node, Moves):
-        for k, part in enumerate(node.parts):
-            yield f"parts[{k}]", part
+        for k, move in enumerate(node.parts):
+            yield f"parts[{k}]", move
     elif isinstance(node, Facing):
         if node.toward is not None:
             yield "toward", node.toward
@@ -255,7 +255,12 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     """Yield a node and all below it, with their paths from the root."""
     yield path, node
     for step, child in children(node):
-        yield from walk(child, f"{path}.{step}" if path else step)
+        yield from walk(child, joined(path, step))
+
+
+def joined(path: str, step: str) -> str:
+    """Return the path of a node's part."""
+    return f"{path}.{step}" if path else step
 
 
 def anchors_of(region: Region) -> tuple[Select, ...]:

@@ -6,7 +6,6 @@ of one or a relation that nothing fails says nothing, and would only sound like 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -16,19 +15,8 @@ from refergym.envs.grammar import steps
 from refergym.envs.language.nouns import check_sayable
 from refergym.envs.programs import (
     Axis,
-    Beside,
-    Between,
-    Corner,
-    Direction,
-    Edge,
-    Into,
-    Meets,
-    Missing,
-    Onto,
     Rank,
-    Region,
     Select,
-    Turn,
     Where,
 )
 from refergym.envs.referents import (
@@ -107,16 +95,18 @@ class Proposer:
         self._several = [i for i in self._clear if kinds[view.thing(i).category] > 1]
         self._shares: dict[int, Array] = {}
 
-    def object(self, count: int, tries: int = 60, target: int | None = None) -> Select | None:
+    def object(
+        self, count: int, tries: int = 60, among: Sequence[int] | None = None
+    ) -> Select | None:
         """Propose a description of `count` steps that means one object, or None.
 
         Args:
             count: steps, 1 to MOST_STEPS.
             tries: proposals.
-            target: the object; None takes any.
+            among: the objects that may be meant; None takes any.
         """
         pool = self._clear if count == 1 else self._several
-        pool = pool if target is None else [i for i in pool if i == target]
+        pool = pool if among is None else [i for i in pool if i in among]
         for _ in range(tries):
             index = self._pick(pool)
             if index is None:
@@ -127,19 +117,10 @@ class Proposer:
                 return found
         return None
 
-    def region(self, count: int, kinds: Sequence[type[Region]], tries: int = 60) -> Region | None:
-        """Propose a region of `count` steps, or None; that it has a free place is not checked."""
-        for _ in range(tries):
-            kind = kinds[int(self._rng.integers(len(kinds)))]
-            try:
-                region = _REGIONS[kind](self, count)
-            except TaskError as e:
-                self.refused[str(e)] += 1
-                continue
-            if region is not None and steps(region) == count:
-                return region
-            self.refused[f"no {kind.__name__.lower()} of {count} steps"] += 1
-        return None
+    def called(self, among: Sequence[int]) -> Select | None:
+        """Name one of some objects by its kind and colour alone, or None."""
+        index = self._pick([i for i in self._plain if i in among])
+        return None if index is None else self._called(index)
 
     def error(self, kind: str, count: int) -> TaskError:
         """Say what was tried and why nothing came of it."""
@@ -148,14 +129,24 @@ class Proposer:
             f"{kind}: no task of {count} steps in this scene of {len(self.view)} objects ({tried})"
         )
 
-    def anchor(self, count: int, without: Sequence[int] = ()) -> tuple[Select, int]:
+    def anchor(
+        self,
+        count: int,
+        without: Sequence[int] = (),
+        fits: Callable[[int], bool] = lambda _: True,
+    ) -> tuple[Select, int]:
         """Name an anchor whose own phrases take `count` steps (0: kind and colour alone).
+
+        Args:
+            count: steps.
+            without: indices of objects that are not it.
+            fits: tells which objects may be it.
 
         Raises:
             TaskError: if none is found in a few tries.
         """
         known = self._several if count else list(self._plain)
-        pool = [i for i in known if i not in without]
+        pool = [i for i in known if i not in without and fits(i)]
         for _ in range(8):
             index = self._pick(pool)
             if index is None:
@@ -379,86 +370,6 @@ def _without_one(select: Select) -> Iterator[Select]:
         yield msgspec.structs.replace(select, rank=None)
 
 
-def _beside(p: Proposer, count: int) -> Region:
-    anchor, index = p.anchor(count - 2)
-    frame, facing = p.facing(index)
-    return Beside(anchor=anchor, side=p.sides(), frame=frame, facing=facing)
-
-
-def _direction(p: Proposer, count: int) -> Region:
-    anchor, index = p.anchor(count - 2)
-    frame, facing = p.facing(index)
-    return Direction(
-        anchor=anchor,
-        side=p.sides(),
-        distance=round(p.uniform(0.1, 0.3), 2),
-        frame=frame,
-        facing=facing,
-    )
-
-
-def _between(p: Proposer, count: int) -> Region:
-    first, i = p.anchor(0)
-    second, _ = p.anchor(count - 3, [i])
-    return Between(a=first, b=second)
-
-
-def _turn(p: Proposer, count: int) -> Region:
-    first, i = p.anchor(0)
-    second, _ = p.anchor(count - 3, [i])
-    angle = 15.0 * round(p.uniform(-10, 10))
-    return Turn(anchor=first, toward=second, angle=angle or 90.0,
-                distance=round(p.uniform(0.1, 0.3), 2))  # fmt: skip
-
-
-def _meets(p: Proposer, count: int) -> Region:
-    first, i = p.anchor(0)
-    second, _ = p.anchor(count - 4, [i])
-    parts = tuple(Beside(anchor=a, side=p.sides()) for a in (first, second))
-    return Meets(parts=parts)
-
-
-def _edge(p: Proposer, count: int) -> Region:
-    return Edge(side=p.sides())
-
-
-def _corner(p: Proposer, count: int) -> Region:
-    k = int(p.uniform(0, 4))
-    return Corner(side=("left", "right")[k % 2], depth=("front", "behind")[k // 2])
-
-
-def _onto(p: Proposer, count: int) -> Region:
-    return Onto(anchor=p.anchor(count - 2)[0])
-
-
-def _into(p: Proposer, count: int) -> Region:
-    return Into(anchor=p.anchor(count - 2)[0])
-
-
-def _missing(p: Proposer, count: int) -> Region:
-    kinds = Counter(t.category for t in p.view.things)
-    rows = sorted(c for c, n in kinds.items() if n >= 3)
-    if not rows:
-        raise TaskError("no kind of which three or more are there")
-    where: tuple[Literal["gap"] | Side, ...] = ("gap", *SIDES)
-    return Missing(category=rows[int(p.uniform(0, len(rows)))],
-                   place=where[int(p.uniform(0, len(where)))])  # fmt: skip
-
-
 def _short(reason: str) -> str:
     """Leave the numbers out of a reason, so that equal ones are counted together."""
     return reason.partition(":")[0]
-
-
-_REGIONS: dict[type[Region], Callable[[Proposer, int], Region]] = {
-    Beside: _beside,
-    Direction: _direction,
-    Between: _between,
-    Turn: _turn,
-    Meets: _meets,
-    Edge: _edge,
-    Corner: _corner,
-    Onto: _onto,
-    Into: _into,
-    Missing: _missing,
-}

@@ -1,7 +1,8 @@
 """ReferEnv: point at a pixel, and the robot acts on it.
 
 One step: (u, v) -> pixel -> ray -> metric depth with the sensor's noise -> 3D point -> pick (empty
-gripper) or place (full gripper) -> settle -> new picture. Tasks that only point skip the robot.
+gripper) or place (full gripper) -> settle -> new picture. Where the goal asks for a turn, a place
+takes two points: where, and then which way. Tasks that only point skip the robot.
 """
 
 import functools
@@ -19,7 +20,7 @@ from refergym.assets.library import Pack, open_pack
 from refergym.assets.randomisation import Randomisation, Randomised
 from refergym.assets.seeding import generator
 from refergym.assets.spec import SceneSpec, SensorSpec
-from refergym.envs import spaces
+from refergym.envs import spaces, turning
 from refergym.envs.drawing import draw_points
 from refergym.envs.errors import ClosedError, EnvError, TaskError
 from refergym.envs.looking import Looker
@@ -28,7 +29,7 @@ from refergym.envs.starts import Start, check_start, load_start, make_start
 from refergym.envs.task_spec import Act, Task
 from refergym.envs.truth import Truth
 from refergym.envs.types import ID_NOTHING, Backend, Event, Frame, Renderer, Verdict
-from refergym.envs.view import View
+from refergym.envs.view import Layout, View
 
 CHECKED = 512
 """starts that are remembered as checked; a digest takes longer than a fast reset"""
@@ -36,6 +37,7 @@ OPTIONS = ("episode", "index")
 """keys that reset's options may hold"""
 IMAGE_SIZE = (224, 224)
 """px (width, height), where the composer does not say its own"""
+_WORKED = (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE, Event.AIMED)
 FAR = 10.0
 """m, greatest depth in an observation"""
 
@@ -143,6 +145,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self._state = self._first_state = self.backend.state()
         self._acts = []
         self._is_over = False
+        self._named: NDArray[np.float64] | None = None
+        self._before_pick = self._state
         self.start = start
         self._first_rgb: NDArray[np.uint8] | None = None
         observation = self._observe(Event.NONE)
@@ -301,12 +305,31 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         if point_w is None:
             event = Event.NO_SURFACE
         elif self.task.moves:
-            move = self.backend.pick if self._state.held < 0 else self.backend.place
-            result = move(point_w)
-            event, index, detail = result.event, result.object, result.detail
-            self._state = self.backend.state()
+            event, index, detail = self._move(point_w)
         act = Act(point_uv=point, point_w=point_w, hit_w=hit_w, hit=hit, event=event, object=index)
         return act, detail
+
+    def _move(self, point_w: NDArray[np.float64]) -> tuple[Event, int, str]:
+        """Pick at a point, put down at it, or keep it as the place until the direction is told."""
+        assert self.start is not None, "running"
+        before = self._state
+        if before.held < 0:
+            result = self.backend.pick(point_w)
+        elif self._named is None and turning.is_asked(self.start.task.goal):
+            self._named = point_w
+            return Event.AIMED, before.held, ""
+        else:
+            place, yaw = point_w, None
+            if self._named is not None:
+                layout = Layout(self.start.scene, self._before_pick, self._pack or open_pack())
+                yaw = turning.yaw(self.start.task.goal, layout, before.held, self._named, point_w)
+                place = self._named
+            result = self.backend.place(place, yaw)
+            self._named = None
+        self._state = self.backend.state()
+        if result.event == Event.PICKED:
+            self._before_pick = before
+        return result.event, result.object, result.detail
 
     def _take(
         self, acted: tuple[Act, str]
@@ -348,13 +371,19 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             shown = frame or self._looker.cast(scene, state)
             return View(scene, state, shown, self._pack or open_pack())
 
-        return {"truth": Truth(self.start.task, look, self._tried()), "event": event}
+        return {"truth": Truth(self.start.task, look, self._tried(), self._named), "event": event}
 
     def _tried(self) -> list[NDArray[np.float64]]:
         """Points that failed since something was last picked or put down."""
         tried: list[NDArray[np.float64]] = []
         for act in reversed(self._acts or ()):
-            if act.event in (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE):
+            if act.event in (
+                Event.PICKED,
+                Event.PLACED,
+                Event.DROPPED,
+                Event.UNSTABLE,
+                Event.AIMED,
+            ):
                 break
             if act.hit_w is not None:
                 tried.append(act.hit_w)

@@ -128,6 +128,26 @@ def read(select: Select, view: View, clarity: Clarity) -> Reading:
     )
 
 
+def read_all(select: Select, view: View, clarity: Clarity) -> list[Reading]:
+    """Find all objects that a description without a rank means, in the scene's order.
+
+    Raises:
+        TaskError: if one of them is hidden, or a relation in it is a tie.
+    """
+    found = _Found()
+    family = _family(select, view, clarity)
+    chosen = family
+    for clause in select.where:
+        chosen = _standing(chosen, clause, view, clarity, found)
+    if not all(is_clear(i, view, clarity) for i in chosen):
+        raise TaskError("some of the objects that are meant are hidden")
+    anchors = tuple(found.anchors)
+    return [
+        Reading(index=i, margin=found.margin, anchors=anchors, select=select, among=len(family))
+        for i in chosen
+    ]
+
+
 def ordered(select: Select, axis: Axis, view: View, clarity: Clarity) -> list[int]:
     """Return the objects that fit a description without its rank, in an order; ties or not.
 

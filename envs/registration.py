@@ -131,7 +131,7 @@ def _explain(error: Exception, overrides: Sequence[str]) -> str:
 
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        known = sorted(str(o) for o in error.options)
+        known = sorted(str(o) for o in error.options if not str(o).startswith("_"))
         return f"{group}: expected one of {', '.join(known)}; got {name!r}"
     choices = [o for o in overrides if o.partition("=")[0] in GROUPS]
     for override in overrides:

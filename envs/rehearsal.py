@@ -1,50 +1,115 @@
 """Rehearse a carrying task by geometry before it is asked: the ground-truth points, kinematically.
 
 A task whose right answer the arm cannot carry out (no room for the hand, a bowl too narrow for the
-thing) says nothing about a policy.
+thing) says nothing about a policy. No picture is made on the way: what is named is what the first
+picture shows; `proofs` plays a task as a policy would.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
+from refergym.assets import camera as pinhole
 from refergym.assets.library import Pack
-from refergym.envs import areas
+from refergym.envs import areas, goals, turning
+from refergym.envs.aiming import grasp_pixel
 from refergym.envs.backends.kinematic import KinematicBackend
-from refergym.envs.task_spec import HoldGoal, PutGoal
-from refergym.envs.truth import grasp_pixel
-from refergym.envs.types import Event
-from refergym.envs.view import View
+from refergym.envs.judging import judge
+from refergym.envs.task_spec import Act, HoldGoal, Proof, PutGoal, RowGoal, SeveralGoal
+from refergym.envs.types import Array, Event, SkillResult
+from refergym.envs.view import Layout, View
+
+Carried = HoldGoal | PutGoal | SeveralGoal | RowGoal
 
 
-def failure(goal: HoldGoal | PutGoal, view: View) -> str | None:
-    """Play a task's ground-truth points; return what goes wrong, or None if it works.
+def rehearse(goal: Carried, view: View) -> Proof | str:
+    """Play a task's ground-truth points; return the proof that they work, or what goes wrong.
 
     Args:
-        goal: what is to be held or put.
+        goal: what is to be held, put or arranged.
         view: of the scene at the start.
     """
-    backend = _backend(view.pack)
-    backend.restore(view.scene, view.state)
-    target = view.scene.index(goal.object)
-    pixel = grasp_pixel(view, target)
-    if pixel is None:
-        return "the target can't be seen"
-    result = backend.pick(_point(view, pixel))
-    if result.event is not Event.PICKED or result.object != target:
-        return f"rehearsed pick: {result.event.name.lower()}"
-    if isinstance(goal, HoldGoal):
+    play = _Play(goal, view)
+    parts = goals.parts_of(goal, view)
+    wrong = play.pick(goal.object) if isinstance(goal, HoldGoal) else None
+    for k, part in enumerate(parts):
+        if wrong is None and not goals.is_fulfilled(part, play.layout):
+            wrong = play.pick(part.object) or play.place(part, is_first=k == 0)
+    if wrong is not None:
+        return wrong
+    verdict = judge(goal, view.scene, view.state, play.backend.state(), play.acts, view.pack)
+    if not verdict.success:
+        return f"rehearsed: {verdict.stage}"
+    return Proof(
+        backend=play.backend.kind,
+        start=view.state.digest(),
+        end=play.backend.state().digest(),
+        points=tuple(a.point_uv for a in play.acts if a.point_uv is not None),
+    )
+
+
+class _Play:
+    """A task that is being played."""
+
+    def __init__(self, goal: Carried, view: View) -> None:
+        self.goal, self.view = goal, view
+        self.acts: list[Act] = []
+        self.backend = _backend(view.pack)
+        self.backend.restore(view.scene, view.state)
+        self._before = view.state
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.view.scene, self.backend.state(), self.view.pack)
+
+    def pick(self, name: str) -> str | None:
+        """Pick an object up; returns what goes wrong."""
+        target = self.view.scene.index(name)
+        pixel = grasp_pixel(self.view, target)
+        if pixel is None:
+            return "the target can't be seen"
+        self._before = self.backend.state()
+        result = self._act(self.backend.pick, self._point(pixel), target)
+        if result.event is not Event.PICKED or result.object != target:
+            return f"rehearsed pick: {result.event.name.lower()}"
         return None
-    pixel = areas.goal_pixel(view, *areas.place_of(goal, view))
-    if pixel is None:
-        return "the place can't be seen"
-    result = backend.place(_point(view, pixel))
-    return None if result.event is Event.PLACED else f"rehearsed place: {result.event.name.lower()}"
 
+    def place(self, part: PutGoal, *, is_first: bool) -> str | None:
+        """Put the held object down; returns what goes wrong."""
+        area, shows = areas.place_of(part, self.layout)
+        pixel = areas.goal_pixel(self.view, area, shows)
+        if pixel is None and is_first:
+            return "the place can't be seen"
+        # what hides a later place now may be gone by then
+        point = np.array(area.goal) if pixel is None else self._point(pixel)
+        turn = None
+        if part.turn is not None:
+            toward = point + 0.1 * np.array([*part.turn.to, 0.0])
+            before = Layout(self.view.scene, self._before, self.view.pack)
+            held = self.view.scene.index(part.object)
+            turn = turning.yaw(self.goal, before, held, point, toward)
+            self._note(toward, Event.AIMED, held)
+        result = self._act(lambda p: self.backend.place(p, turn), point, shows)
+        if result.event is Event.PLACED:
+            return None
+        return f"rehearsed place: {result.event.name.lower()}"
 
-def _point(view: View, pixel: tuple[int, int]) -> np.ndarray:
-    point: np.ndarray = view.points(np.array([pixel[1]]), np.array([pixel[0]]))[0]
-    return point
+    def _act(self, move: Callable[[Array], SkillResult], point: Array, hit: int) -> SkillResult:
+        result = move(point)
+        self._note(point, result.event, result.object, hit)
+        return result
+
+    def _note(self, point: Array, event: Event, index: int, hit: int = -1) -> None:
+        camera = self.view.scene.camera
+        px, _ = pinhole.project(camera, point[None])
+        uv = (float(px[0, 0]) / camera.width, float(px[0, 1]) / camera.height)
+        act = Act(point_uv=uv, point_w=point, hit_w=point, hit=hit, event=event, object=index)
+        self.acts.append(act)
+
+    def _point(self, pixel: tuple[int, int]) -> Array:
+        point: Array = self.view.points(np.array([pixel[1]]), np.array([pixel[0]]))[0]
+        return point
 
 
 @lru_cache(maxsize=2)

@@ -11,24 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets import camera as pinhole
-from refergym.envs import areas
-from refergym.envs.task_spec import HoldGoal, PointAreaGoal, PointObjectGoal, TaskSpec
+from refergym.envs import areas, goals
+from refergym.envs.aiming import grasp_pixel, middle_pixel
+from refergym.envs.key_steps import key_steps
+from refergym.envs.task_spec import HoldGoal, PointAreaGoal, PointObjectGoal, PutGoal, TaskSpec
 from refergym.envs.types import Array
-from refergym.envs.view import View
+from refergym.envs.view import Layout, View
 
-KEYS = ("scene", "state", "task", "target", "mask", "point_uv")
+KEYS = ("scene", "state", "task", "target", "mask", "point_uv", "key_steps")
+REACH = (0.04, 0.4)
+"""m from a named place: how far a point lies that tells a direction"""
+AIM = 5.0
+"""degrees: how exactly such a point is chosen"""
+Aim = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal
 
 
 class Truth(Mapping[str, Any]):
     """A mapping of facts about the current step.
 
-    scene (SceneSpec), state (State), task (TaskSpec), target (index, or -1 for a place), mask
-    ([H, W] bool: the pixels that are right now: the target's, or the area's once the target is
-    held) and point_uv ((u, v) to name now, or None where nothing right can be seen).
+    scene (SceneSpec), state (State), task (TaskSpec), target (index, or -1 for a place or where
+    nothing is left to do), mask ([H, W] bool: the pixels that are right now: the target's, the
+    area's once the target is held, or those in the right direction once the place is named),
+    point_uv ((u, v) to name now, or None where nothing right can be seen) and key_steps (see
+    `envs.key_steps`).
     """
 
     def __init__(
-        self, task: TaskSpec, look: Callable[[], View], tried: Sequence[Array] = ()
+        self,
+        task: TaskSpec,
+        look: Callable[[], View],
+        tried: Sequence[Array] = (),
+        named: Array | None = None,
     ) -> None:
         """Keep what is needed.
 
@@ -36,8 +49,10 @@ class Truth(Mapping[str, Any]):
             task: the task.
             look: gives the view of the current state.
             tried: points [3] m, world, that failed since something last worked.
+            named: [3] m, world: the place that was named, where the direction is still to tell.
         """
         self._task = task
+        self._named = named
         self._tried = tuple(tried)
         self._look = look
         self._known: dict[str, Any] = {}
@@ -81,8 +96,10 @@ class Truth(Mapping[str, Any]):
         if key == "target":
             return target_of(self._task, view)
         if key == "mask":
-            return mask_of(self._task, view)
-        return point_of(self._task, view, self._tried)
+            return mask_of(self._task, view, self._named)
+        if key == "key_steps":
+            return key_steps(self._task, view)
+        return point_of(self._task, view, self._tried, self._named)
 
 
 def _restore(task: TaskSpec, facts: dict[str, Any]) -> Truth:
@@ -95,75 +112,93 @@ def _nothing() -> View:
     raise AssertionError("a restored truth knows every fact")
 
 
-def target_of(task: TaskSpec, view: View) -> int:
-    """Index of the object to point at or to move; -1 for a task that names a place alone."""
+def aim_of(task: TaskSpec, view: Layout) -> Aim | None:
+    """Return the part of a task's goal to work on now; None where nothing is left to do."""
     goal = task.goal
-    return -1 if isinstance(goal, PointAreaGoal) else view.scene.index(goal.object)
+    if isinstance(goal, PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal):
+        return goal
+    return goals.next_part(goal, view)
 
 
-def mask_of(task: TaskSpec, view: View) -> NDArray[np.bool_]:
-    """Pixels [H, W] that are right for the next step."""
-    goal = task.goal
-    target = target_of(task, view)
-    if isinstance(goal, PointObjectGoal | HoldGoal) or (target >= 0 and view.state.held != target):
-        return np.asarray(view.frame.ids == target)
+def target_of(task: TaskSpec, view: Layout) -> int:
+    """Index of the object to point at or to move; -1 for a place alone, or if all is done."""
+    aim = aim_of(task, view)
+    if aim is None or isinstance(aim, PointAreaGoal):
+        return -1
+    return view.scene.index(aim.object)
+
+
+def mask_of(task: TaskSpec, view: View, named: Array | None = None) -> NDArray[np.bool_]:
+    """Pixels [H, W] that are right for the next step; see `Truth`."""
     mask = np.zeros(view.frame.ids.shape, bool)
-    area, shows = areas.place_of(goal, view)
+    aim = aim_of(task, view)
+    if aim is None:
+        return mask
+    if isinstance(aim, PointObjectGoal | HoldGoal) or _is_to_grasp(aim, view):
+        target: NDArray[np.bool_] = view.frame.ids == target_of(task, view)
+        return target
+    if named is not None and isinstance(aim, PutGoal) and aim.turn is not None:
+        off = _off_direction(view, named, aim.turn.to)
+        right: NDArray[np.bool_] = off <= aim.turn.tolerance
+        return right
+    area, shows = areas.place_of(aim, view)
     xy = areas.pixels_of(view, area, shows)
     mask[xy[:, 1], xy[:, 0]] = True
     return mask
 
 
-def point_of(task: TaskSpec, view: View, tried: Sequence[Array] = ()) -> tuple[float, float] | None:
+def point_of(
+    task: TaskSpec, view: View, tried: Sequence[Array] = (), named: Array | None = None
+) -> tuple[float, float] | None:
     """Return the point (u, v) to name next, or None where nothing right can be seen.
 
-    What was tried in vain (points [3] m, world) is not tried again.
+    What was tried in vain (points [3] m, world) is not tried again. See `Truth` for `named`.
     """
-    goal = task.goal
-    target = target_of(task, view)
+    aim = aim_of(task, view)
     pixel: tuple[int, int] | None
-    if isinstance(goal, PointObjectGoal):
-        pixel = middle_pixel(view, target)
-    elif isinstance(goal, HoldGoal) or (target >= 0 and view.state.held != target):
-        pixel = grasp_pixel(view, target, tried)
+    if aim is None:
+        pixel = None
+    elif isinstance(aim, PointObjectGoal):
+        pixel = middle_pixel(view, target_of(task, view))
+    elif isinstance(aim, HoldGoal) or _is_to_grasp(aim, view):
+        pixel = grasp_pixel(view, target_of(task, view), tried)
+    elif named is not None and isinstance(aim, PutGoal) and aim.turn is not None:
+        pixel = direction_pixel(view, named, aim.turn.to)
     else:
         # to a task that only points, every pixel of the area is as good
-        within = np.inf if isinstance(goal, PointAreaGoal) else areas.NEAR
-        pixel = areas.goal_pixel(view, *areas.place_of(goal, view), tried, within)
+        within = np.inf if isinstance(aim, PointAreaGoal) else areas.NEAR
+        pixel = areas.goal_pixel(view, *areas.place_of(aim, view), tried, within)
     if pixel is None:
         return None
     return pinhole.point_of_pixel(view.scene.camera, *pixel)
 
 
-def middle_pixel(view: View, index: int) -> tuple[int, int] | None:
-    """Return the object's pixel nearest to the middle of its mask, off the silhouette."""
-    xy = _inner(view, index)
-    if not len(xy):
+def _is_to_grasp(aim: PointAreaGoal | PutGoal, view: Layout) -> bool:
+    return isinstance(aim, PutGoal) and view.state.held != view.scene.index(aim.object)
+
+
+def direction_pixel(view: View, named: Array, to: tuple[float, float]) -> tuple[int, int] | None:
+    """Return the pixel that best shows a direction [2] from a named place [3] m, not too near."""
+    off = _off_direction(view, named, to)
+    if not np.isfinite(off).any():
         return None
-    best = int(((xy - xy.mean(0)) ** 2).sum(1).argmin())
-    return int(xy[best, 0]), int(xy[best, 1])
+    y, x = np.unravel_index(int(off.argmin()), off.shape)
+    good = np.argwhere(off <= max(AIM, float(off[y, x])))
+    middle = good[int(((good - good.mean(0)) ** 2).sum(1).argmin())]
+    return int(middle[1]), int(middle[0])
 
 
-def grasp_pixel(view: View, index: int, tried: Sequence[Array] = ()) -> tuple[int, int] | None:
-    """Return the object's visible pixel that is best to grasp at: high, and near its middle."""
-    xy = _inner(view, index)
-    if not len(xy):
-        return None
-    thing = view.thing(index)
-    points = view.points(xy[:, 1], xy[:, 0])
-    away = np.hypot(*(points[:, :2] - thing.centre).T)
-    cost = away + 0.5 * (thing.top - points[:, 2])
-    cost[areas.is_tried(points, tried)] += 1.0
-    best = int(cost.argmin())
-    return int(xy[best, 0]), int(xy[best, 1])
+def _off_direction(view: View, named: Array, to: tuple[float, float]) -> Array:
+    """Degrees [H, W] between a direction and that from a place to what each pixel shows.
 
-
-def _inner(view: View, index: int) -> NDArray[np.int64]:
-    """Pixels (x, y) of an object whose neighbours show it as well, if there are any."""
-    mask = view.frame.ids == index
-    inner = mask.copy()
-    inner[1:-1, 1:-1] &= mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
-    inner[[0, -1]] = False
-    inner[:, [0, -1]] = False
-    ys, xs = np.nonzero(inner if inner.any() else mask)
-    return np.column_stack([xs, ys])
+    Infinite where nothing is seen, or what is seen is too near to the place or too far.
+    """
+    off = np.full(view.frame.ids.shape, np.inf)
+    ys, xs = np.nonzero(view.frame.depth > 0)
+    away = view.points(ys, xs)[:, :2] - named[:2]
+    length = np.hypot(*away.T)
+    cosine = away @ np.array(to) / np.maximum(length, 1e-9)
+    angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    angle[(length < REACH[0]) | (length > REACH[1])] = np.inf
+    off[ys, xs] = angle
+    return off

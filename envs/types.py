@@ -42,6 +42,8 @@ class Event(enum.IntEnum):
     """released, but it did not come to rest where it was put"""
     INVALID = 11
     """the answer had no usable point"""
+    AIMED = 12
+    """the place was named; the next point tells which way the held object is to be turned there"""
 
 
 class Observation(TypedDict):
@@ -155,7 +157,9 @@ class Backend(Protocol):
     def place(self, point_w: Array, yaw: float | None = None) -> SkillResult:
         """Put the held object's footprint centre at a world point [3] m; ends parked and settled.
 
-        `yaw` turns the held object by that many rad about world z; None keeps its yaw.
+        `yaw` turns the held object by that many rad about world z, counted from how it stood
+        before it was picked; None keeps that, or turns it by half a turn where the arm gets there
+        only so.
         """
         ...
 

@@ -25,7 +25,7 @@ from refergym.assets.seeding import generator
 from refergym.envs import make_env
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.starts import Start, with_backend
-from refergym.envs.task_spec import PointAreaGoal
+from refergym.envs.task_spec import PutGoal
 from refergym.envs.types import Event
 from refergym.rollouts import arguments, config
 from refergym.rollouts.errors import ConfigError
@@ -170,8 +170,7 @@ def _trial(envs: Sequence[ReferEnv], aim: Aim, seed: int, index: int) -> Trial:
 
 def _rate(start: Start) -> float:
     goal = start.task.goal
-    if isinstance(goal, PointAreaGoal):
-        raise AssertionError("pick-and-place tasks name an object")
+    assert isinstance(goal, PutGoal), "of pick_place"
     thing = start.scene.objects[start.scene.index(goal.object)]
     return open_pack()[thing.asset].grasp_rate(thing.scale)
 

@@ -167,7 +167,7 @@ def _groups(full: DictConfig, search: list[str]) -> dict[str, list[str]]:
 def _group_options(group: str, search: list[str]) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
     found = loader.get_group_options(group, ObjectType.CONFIG, overrides=search)
-    return sorted(found)
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 def _check_choice(override: Override, known: list[str]) -> None:

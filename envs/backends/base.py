@@ -65,5 +65,5 @@ class BackendBase:
             raise BackendError("place needs something in the gripper; call pick first")
         point = np.asarray(point_w, np.float64)
         return placing.plan(
-            self._caster, self.spec, before, point, hand_yaw=self.hand_yaw, turn=yaw or 0.0
+            self._caster, self.spec, before, point, hand_yaw=self.hand_yaw, turn=yaw
         )

@@ -59,6 +59,7 @@ def instruct(kind: str, program: Program, rng: np.random.Generator | None = None
         return choose(forms).format(noun_phrase(program, choose))
     if isinstance(program, Floor):
         return choose(_POINT).format(floor(program, choose))
+    assert isinstance(program, Region)
     return choose(_POINT).format(spot(program, choose))
 
 

@@ -55,7 +55,7 @@ def plan(
     point_w: Array,
     *,
     hand_yaw: float,
-    turn: float = 0.0,
+    turn: float | None = None,
 ) -> PlacePlan | SkillResult:
     """Find where the held object comes to stand at a world point, or why it can't.
 
@@ -65,15 +65,17 @@ def plan(
         state: now; `held` names the object, its pose relative to the TCP is what was measured.
         point_w: [3] m, world, where the middle of its footprint shall be.
         hand_yaw: rad, the closing axis when the object was grasped; keeps the object's yaw.
-        turn: rad about world z, on top of the kept yaw.
+        turn: rad about world z, on top of the kept yaw; None keeps it, or turns it by half a turn
+            where the hand gets there only so.
     """
     if not ways.reachable(spec, point_w):
         return SkillResult(
             event=Event.OUT_OF_REACH, object=state.held, detail="the point is out of reach"
         )
-    yaw = hand_yaw + turn
+    yaw = hand_yaw + (turn or 0.0)
     planned = _plan_at(caster, spec, state, point_w, yaw)
-    if isinstance(planned, SkillResult) and planned.event is Event.OUT_OF_REACH:
+    is_far = isinstance(planned, SkillResult) and planned.event is Event.OUT_OF_REACH
+    if is_far and turn is None:
         # the last joint has a dead zone of 28 degrees; half a turn of the hand leaves it
         planned = _plan_at(caster, spec, state, point_w, yaw + np.pi)
     return planned

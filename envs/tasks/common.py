@@ -1,18 +1,21 @@
-"""What the tasks share: a certificate's figures, and errors that say what was tried."""
+"""What the tasks share: a task's record with its certificate, and errors that say what failed."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 import refergym
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.spec import SceneSpec
+from refergym.envs.binding import bind, frame_of
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import Select
-from refergym.envs.referents import Clarity, describe, read
-from refergym.envs.task_spec import Act, Certificate, TaskSpec
-from refergym.envs.tasks.judging import judge
+from refergym.envs.judging import judge
+from refergym.envs.programs import Program, Select
+from refergym.envs.referents import Clarity, Reading, describe
+from refergym.envs.task_spec import Act, Certificate, Goal, Proof, TaskSpec
 from refergym.envs.types import Frame, State, Verdict
 from refergym.envs.view import View
 
@@ -72,7 +75,7 @@ class OnePoint:
         self, spec: TaskSpec, scene: SceneSpec, start: State, state: State, acts: Sequence[Act]
     ) -> Verdict:
         """Judge the point."""
-        return judge(spec, scene, start, state, acts, self._pack)
+        return judge(spec.goal, scene, start, state, acts, self._pack)
 
     def is_over(
         self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict
@@ -94,26 +97,87 @@ def see(scene: SceneSpec, state: State, frame: Frame, pack: Pack | None) -> View
 _seen: View | None = None
 
 
-def certify(
+def task_spec(
     view: View,
-    clarity: Clarity,
-    selects: Iterable[Select],
     *,
-    chance: float,
-    target: int | None = None,
-    anchors: Sequence[int] = (),
-    area_pixels: int | None = None,
-) -> Certificate:
-    """Measure what makes a task askable; `starts` adds the backend's and the renderer's names."""
-    margins = [read(s, view, clarity).margin for s in selects]
-    least = min(margins, default=float("inf"))
-    return Certificate(
-        target_pixels=None if target is None else int(view.pixels[target]),
-        anchor_pixels=tuple(int(view.pixels[a]) for a in anchors),
-        area_pixels=area_pixels,
-        margin=None if least == float("inf") else round(least, 4),
-        chance=round(chance, 6),
-        backend="",
-        renderer="",
-        version=refergym.__version__,
+    kind: str,
+    instruction: str,
+    program: Program,
+    goal: Goal,
+    subgoals: tuple[str, ...],
+    names: Sequence[Reading | Sequence[Reading]],
+    targets: Sequence[int] = (),
+    places: Sequence[NDArray[np.int64]] = (),
+    proof: Proof | None = None,
+) -> TaskSpec:
+    """Put a task on record, with what can be measured of it in its view.
+
+    `starts` adds the backend's and the renderer's names.
+
+    Args:
+        view: of the start.
+        kind: of the task.
+        instruction: the words.
+        program: their meaning.
+        goal: what is judged.
+        subgoals: what has to be reached one after the other.
+        names: what the program's outermost names mean, in the order of `binding.names_in`.
+        targets: indices of the objects to point at or to move, in order; none for a place alone.
+        places: pixels [K, 2] (x, y) that are right for each place.
+        proof: of tasks that move things.
+    """
+    named = [r for n in names for one in _listed(n) for r in one.named()]
+    anchors = [r.index for r in named if r.index not in targets]
+    return TaskSpec(
+        scene=view.scene.digest,
+        kind=kind,
+        instruction=instruction,
+        program=program,
+        goal=goal,
+        subgoals=subgoals,
+        bound=bind(program, names, view),
+        frame=frame_of(program),
+        certificate=Certificate(
+            target_pixels=int(view.pixels[targets[0]]) if targets else None,
+            anchor_pixels=tuple(int(view.pixels[a]) for a in anchors),
+            area_pixels=len(places[0]) if places else None,
+            margin=_least_margin(named),
+            distractors=_distractors(view, targets or anchors),
+            objects=len(view),
+            chance=round(_chance(view, targets, places), 9),
+            center=_has_center(view, targets, places),
+            proof=proof,
+            backend="",
+            renderer="",
+            version=refergym.__version__,
+        ),
     )
+
+
+def _listed(names: Reading | Sequence[Reading]) -> Sequence[Reading]:
+    return [names] if isinstance(names, Reading) else names
+
+
+def _least_margin(named: Sequence[Reading]) -> float | None:
+    least = min((r.margin for r in named), default=float("inf"))
+    return None if least == float("inf") else round(least, 4)
+
+
+def _distractors(view: View, indices: Sequence[int]) -> int:
+    """Count the other objects of the categories of some."""
+    kinds = {view.thing(i).category for i in indices}
+    return sum(t.category in kinds and t.index not in indices for t in view.things)
+
+
+def _chance(view: View, targets: Sequence[int], places: Sequence[NDArray[np.int64]]) -> float:
+    """Probability that uniformly random points, one for each step, are all right."""
+    right = [len(xy) for xy in places] + [int(view.pixels[t]) for t in targets]
+    return math.prod(n / view.frame.ids.size for n in right)
+
+
+def _has_center(view: View, targets: Sequence[int], places: Sequence[NDArray[np.int64]]) -> bool:
+    """Tell whether the picture's middle is a right first point."""
+    x, y = view.scene.camera.width // 2, view.scene.camera.height // 2
+    if targets:
+        return bool(view.frame.ids[y, x] == targets[0])
+    return bool(places) and bool((places[0] == (x, y)).all(1).any())

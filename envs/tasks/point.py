@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from refergym.assets.composers.base import Wants
 from refergym.assets.library import Pack
@@ -17,12 +18,13 @@ from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
-from refergym.envs.programs import REGIONS, Between, Direction, Select
+from refergym.envs.programs import REGIONS, Between, Direction, Region, Select, anchors_of
 from refergym.envs.proposals import Proposer, check_steps
+from refergym.envs.proposed_places import propose_region
 from refergym.envs.referents import Clarity, Reading, read
 from refergym.envs.regions import Limits, area_in, locate
 from refergym.envs.task_spec import Area, PointAreaGoal, PointObjectGoal, TaskSpec
-from refergym.envs.tasks.common import Describer, OnePoint, Refusals, certify, see
+from refergym.envs.tasks.common import Describer, OnePoint, Refusals, see, task_spec
 from refergym.envs.types import SIDES, Frame, State
 from refergym.envs.view import View
 
@@ -83,21 +85,15 @@ class PointAtObject(OnePoint):
         self, view: View, program: Select, reading: Reading, rng: np.random.Generator
     ) -> TaskSpec:
         target = reading.index
-        return TaskSpec(
-            scene=view.scene.digest,
+        return task_spec(
+            view,
             kind=self.kind,
             instruction=instruct("point", program, rng),
             program=program,
             goal=PointObjectGoal(object=view.scene.objects[target].id),
             subgoals=("point",),
-            certificate=certify(
-                view,
-                self.clarity,
-                [program],
-                target=target,
-                anchors=[r.index for r in reading.named()[1:]],
-                chance=float(view.pixels[target]) / view.frame.ids.size,
-            ),
+            names=[reading],
+            targets=[target],
         )
 
 
@@ -170,27 +166,31 @@ class PointAtFreeSpace(OnePoint):
             make = self._direction if self.places[k] == "direction" else self._between
             found = make(view, words, rng)
             if found is not None:
-                program, area, anchors, pixels = found
-                selects = [s for s in (words(a) for a in anchors) if s is not None]
-                return TaskSpec(
-                    scene=scene.digest,
-                    kind=self.kind,
-                    instruction=instruct("point", program, rng),
-                    program=program,
-                    goal=PointAreaGoal(
-                        area=area, anchors=tuple(scene.objects[a].id for a in anchors)
-                    ),
-                    subgoals=("point",),
-                    certificate=certify(
-                        view,
-                        self.clarity,
-                        selects,
-                        anchors=anchors,
-                        area_pixels=pixels,
-                        chance=pixels / frame.ids.size,
-                    ),
-                )
+                program, area, pixels = found
+                names = [read(s, view, self.clarity) for s in anchors_of(program)]
+                return self._task(view, program, area, names, pixels, rng)
         raise words.error(self.kind)
+
+    def _task(
+        self,
+        view: View,
+        program: Region,
+        area: Area,
+        names: Sequence[Reading],
+        pixels: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> TaskSpec:
+        anchors = tuple(view.scene.objects[r.index].id for r in names)
+        return task_spec(
+            view,
+            kind=self.kind,
+            instruction=instruct("point", program, rng),
+            program=program,
+            goal=PointAreaGoal(area=area, anchors=anchors),
+            subgoals=("point",),
+            names=names,
+            places=[pixels],
+        )
 
     def _programmed(self, view: View, count: int, rng: np.random.Generator) -> TaskSpec:
         """Ask for a place by a program of so many steps."""
@@ -198,7 +198,7 @@ class PointAtFreeSpace(OnePoint):
         refusals = Refusals(view)
         free = areas.free(view, 0.0, self.room.clearance)
         for _ in range(PROPOSALS):
-            region = proposer.region(count, self.regions)
+            region = propose_region(proposer, count, self.regions)
             if region is None:
                 break
             try:
@@ -207,34 +207,15 @@ class PointAtFreeSpace(OnePoint):
             except TaskError as e:
                 proposer.refused[str(e)] += 1
                 continue
-            checked = self._check(view, refusals, area)
-            if checked is None:
-                continue
-            named = [r for a in place.anchors for r in a.named()]
-            return TaskSpec(
-                scene=view.scene.digest,
-                kind=self.kind,
-                instruction=instruct("point", region, rng),
-                program=region,
-                goal=PointAreaGoal(
-                    area=area, anchors=tuple(view.scene.objects[a.index].id for a in place.anchors)
-                ),
-                subgoals=("point",),
-                certificate=certify(
-                    view,
-                    self.clarity,
-                    [a.select for a in place.anchors],
-                    anchors=[r.index for r in named],
-                    area_pixels=checked[1],
-                    chance=checked[1] / view.frame.ids.size,
-                ),
-            )
+            pixels = self._check(view, refusals, area)
+            if pixels is not None:
+                return self._task(view, region, area, place.anchors, pixels, rng)
         proposer.refused.update(refusals.reasons)
         raise proposer.error(self.kind, count)
 
     def _direction(
         self, view: View, words: Describer, rng: np.random.Generator
-    ) -> tuple[Direction, Area, tuple[int, ...], int] | None:
+    ) -> tuple[Direction, Area, NDArray[np.int64]] | None:
         free = areas.free(view, 0.0, self.room.clearance)
         shapely.prepare(free)
         for i in words.shuffled(_standing(view)):
@@ -248,15 +229,16 @@ class PointAtFreeSpace(OnePoint):
                 if not shapely.contains_xy(free, *goal):
                     words.refuse("the place is taken or off the table")
                     continue
-                checked = self._check(view, words, areas.disc(view, goal, self.tolerance))
-                if checked:
+                area = areas.disc(view, goal, self.tolerance)
+                pixels = self._check(view, words, area)
+                if pixels is not None:
                     program = Direction(anchor=anchor, side=side, distance=cm / 100)
-                    return program, checked[0], (i,), checked[1]
+                    return program, area, pixels
         return None
 
     def _between(
         self, view: View, words: Describer, rng: np.random.Generator
-    ) -> tuple[Between, Area, tuple[int, ...], int] | None:
+    ) -> tuple[Between, Area, NDArray[np.int64]] | None:
         free = areas.free(view, 0.0, self.room.clearance)
         standing = _standing(view)
         pairs = [(a, b) for n, a in enumerate(standing) for b in standing[n + 1 :]]
@@ -271,20 +253,22 @@ class PointAtFreeSpace(OnePoint):
                 words.refuse("nothing free between the anchors")
                 continue
             goal = shapely.get_coordinates(shapely.shortest_line(where, shapely.Point(middle)))[0]
-            checked = self._check(view, words, areas.area_of(strip, view, goal))
-            if checked:
-                return program, checked[0], (a, b), checked[1]
+            area = areas.area_of(strip, view, goal)
+            pixels = self._check(view, words, area)
+            if pixels is not None:
+                return program, area, pixels
         return None
 
-    def _check(self, view: View, words: Refusals, area: Area) -> tuple[Area, int] | None:
-        pixels = len(areas.pixels_of(view, area))
-        if pixels < self.room.pixels * (view.scene.camera.width / 224) ** 2:
+    def _check(self, view: View, words: Refusals, area: Area) -> NDArray[np.int64] | None:
+        """The pixels [K, 2] that show a place; None if it can't be asked for."""
+        pixels = areas.pixels_of(view, area)
+        if len(pixels) < self.room.pixels * (view.scene.camera.width / 224) ** 2:
             words.refuse("too little of the place is visible")
             return None
         if not areas.is_bare(view, area):
             words.refuse("the place is hidden")
             return None
-        return area, pixels
+        return pixels
 
 
 def between_goal(

@@ -5,16 +5,19 @@ from typing import Literal
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
-from refergym.envs.programs import Beside, Into, Onto, Region
+from refergym.envs.programs import Beside, Into, Missing, Onto, Region, anchors_of
+from refergym.envs.referents import Reading, read
+from refergym.envs.regions import Limits, locate
 from refergym.envs.task_spec import Area
 from refergym.envs.tasks.common import Describer
 from refergym.envs.tasks.point import between_goal
-from refergym.envs.types import ID_SUPPORT, SIDES
-from refergym.envs.view import View
+from refergym.envs.types import ID_SUPPORT, SIDES, Array
+from refergym.envs.view import Thing, View
 
 Relation = Literal["onto", "into", "beside", "between"]
 RELATIONS: tuple[Relation, ...] = ("onto", "into", "beside", "between")
@@ -25,10 +28,18 @@ class Site:
     """A place that was found for a target."""
 
     where: Region
-    relation: Relation
-    anchors: tuple[int, ...]
+    names: tuple[Reading, ...]
+    """what it is described by, in the order of the words"""
     area: Area
     shows: int
+    """what its pixels show: an object's index, or ID_SUPPORT"""
+
+    @property
+    def relation(self) -> Literal["onto", "into", "table"]:
+        """How something stands there; see `PutGoal`."""
+        if isinstance(self.where, Onto):
+            return "onto"
+        return "into" if isinstance(self.where, Into) else "table"
 
 
 class SiteFinder:
@@ -42,10 +53,12 @@ class SiteFinder:
         strip: float,
         gap: float,
         tolerance: float,
+        limits: Limits | None = None,
     ) -> None:
         """Set the limits; see `PickPlace` for what they mean."""
         self.view, self.words, self.room = view, words, room
         self.strip, self.gap, self.tolerance = strip, gap, tolerance
+        self.limits = limits or Limits(tolerance=tolerance)
 
     def find(self, relation: Relation, target: int, rng: np.random.Generator) -> Site | None:
         """Return a place for an object in that relation to something, or None."""
@@ -83,10 +96,7 @@ class SiteFinder:
         make = areas.cavity_area if relation == "into" else areas.top_area
         area = make(view, base)
         where: Region = Into(anchor=select) if relation == "into" else Onto(anchor=select)
-        return self._checked(
-            target,
-            Site(where=where, relation=relation, anchors=(anchor,), area=area, shows=anchor),
-        )
+        return self._checked(target, self._site(where, area, anchor))
 
     def _beside(
         self, rng: np.random.Generator, relation: Relation, target: int, anchor: int
@@ -107,16 +117,8 @@ class SiteFinder:
             except TaskError as e:
                 words.refuse(str(e))
                 continue
-            site = self._checked(
-                target,
-                Site(
-                    where=Beside(anchor=select, side=side),
-                    relation="beside",
-                    anchors=(anchor,),
-                    area=areas.area_of(sector, view, goal),
-                    shows=ID_SUPPORT,
-                ),
-            )
+            where = Beside(anchor=select, side=side)
+            site = self._checked(target, self._site(where, areas.area_of(sector, view, goal)))
             if site is not None:
                 return site
         return None
@@ -134,26 +136,85 @@ class SiteFinder:
         except TaskError as e:
             words.refuse(str(e))
             return None
-        return self._checked(
-            target,
-            Site(
-                where=program,
-                relation="between",
-                anchors=pair,
-                area=areas.area_of(strip, view, goal),
-                shows=ID_SUPPORT,
-            ),
+        return self._checked(target, self._site(program, areas.area_of(strip, view, goal)))
+
+    def programmed(
+        self,
+        region: Region,
+        target: int,
+        taken: BaseGeometry | None = None,
+        shift: Array | None = None,
+    ) -> Site:
+        """Find where in a region an object can be put.
+
+        Args:
+            region: where.
+            target: index of the object.
+            taken: places [m, seen from above] that are needed for something else.
+            shift: [2] m off the middle of what it is put onto or into.
+
+        Raises:
+            TaskError: if there is no room in reach, or it can't be seen.
+        """
+        view, thing = self.view, self.view.thing(target)
+        place = locate(region, view, self.words.clarity, self.limits)
+        if target in [r.index for a in place.anchors for r in a.named()]:
+            raise TaskError("a thing that would have to be put beside itself")
+        if isinstance(region, Missing) and thing.category == region.category:
+            raise TaskError("a thing of the row itself")
+        if place.shows != ID_SUPPORT:
+            self._check_fit(region, thing, view.thing(place.shows))
+            goal = place.goal if shift is None or place.goal is None else place.goal + shift
+        else:
+            free = areas.free(view, thing.radius, self.room.clearance, without=[target])
+            if taken is not None:
+                free = free.difference(taken.buffer(thing.radius + self.room.clearance))
+            inner = areas.largest(place.polygon)
+            wish = place.goal if place.goal is not None else _middle(inner, free)
+            goal = areas.nearest_free(free.intersection(inner.buffer(-0.01)), wish, self.room)
+        assert goal is not None, "what is not on the table has its goal in the middle"
+        site = Site(
+            where=region,
+            names=place.anchors,
+            area=areas.area_of(place.polygon, view, goal, place.height),
+            shows=place.shows,
         )
+        self._check(target, site)
+        return site
+
+    def _check_fit(self, region: Region, thing: Thing, base: Thing) -> None:
+        fits = areas.inside_fits if isinstance(region, Into) else areas.top_fits
+        if not fits(base, thing):
+            raise TaskError("no room in or on the anchor")
+        if not self.room.holds(base.centre):
+            raise TaskError("the place is out of reach")
+
+    def _site(self, where: Region, area: Area, shows: int = ID_SUPPORT) -> Site:
+        clarity = self.words.clarity
+        names = tuple(read(s, self.view, clarity) for s in anchors_of(where))
+        return Site(where=where, names=names, area=area, shows=shows)
 
     def _checked(self, target: int, site: Site) -> Site | None:
+        try:
+            self._check(target, site)
+        except TaskError as e:
+            self.words.refuse(str(e))
+            return None
+        return site
+
+    def _check(self, target: int, site: Site) -> None:
         """Refuse places that can't be seen, or where the object already is."""
-        view, words = self.view, self.words
+        view = self.view
         thing = view.thing(target)
         there = shapely.Polygon(site.area.ring).covers(shapely.Point(thing.centre))
         if there or np.hypot(*(thing.centre - site.area.goal[:2])) <= self.tolerance:
-            words.refuse("it is there already")
-            return None
+            raise TaskError("it is there already")
         if areas.goal_pixel(view, site.area, site.shows) is None:
-            words.refuse("the place is hidden")
-            return None
-        return site
+            raise TaskError("the place is hidden")
+
+
+def _middle(inner: BaseGeometry, free: BaseGeometry) -> Array:
+    """The point [2] m of a place that is farthest from what is not free."""
+    room = areas.largest(inner.intersection(free))
+    middle: Array = shapely.get_coordinates(shapely.maximum_inscribed_circle(room, 0.01))[0]
+    return middle

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-import refergym
 from refergym.assets.composers.base import Wants
 from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
@@ -15,8 +14,8 @@ from refergym.envs import areas, floors
 from refergym.envs.errors import TaskError
 from refergym.envs.language import instruct
 from refergym.envs.programs import Floor
-from refergym.envs.task_spec import Area, Certificate, PointAreaGoal, TaskSpec
-from refergym.envs.tasks.common import OnePoint, Refusals, see
+from refergym.envs.task_spec import Area, PointAreaGoal, TaskSpec
+from refergym.envs.tasks.common import OnePoint, Refusals, see, task_spec
 from refergym.envs.types import ID_SUPPORT, SIDES, Frame, Side, State
 from refergym.envs.view import View
 
@@ -82,8 +81,8 @@ class PointAtWaypoint(OnePoint):
                 refusals.refuse(str(e))
                 continue
             program = Floor(furniture=named[index], side=side)
-            return TaskSpec(
-                scene=scene.digest,
+            return task_spec(
+                view,
                 kind=self.kind,
                 instruction=instruct("point", program, rng),
                 program=program,
@@ -91,19 +90,13 @@ class PointAtWaypoint(OnePoint):
                     area=area, anchors=(scene.supports[index].id,), support=floors.FLOOR
                 ),
                 subgoals=("point",),
-                certificate=Certificate(
-                    anchor_pixels=(shown,),
-                    area_pixels=seen,
-                    chance=round(seen / frame.ids.size, 6),
-                    backend="",
-                    renderer="",
-                    version=refergym.__version__,
-                ),
+                names=[],
+                places=[seen],
             )
         raise refusals.error(self.kind)
 
-    def _place(self, view: View, index: int, side: Side) -> tuple[Area, int]:
-        """Free floor on a side, and how many of its pixels are visible."""
+    def _place(self, view: View, index: int, side: Side) -> tuple[Area, NDArray[np.int64]]:
+        """Free floor on a side, and its visible pixels [K, 2]."""
         area = floors.area_beside(view, index, side, self.radius, self.beside)
         xy = areas.pixels_of(view, area, ID_SUPPORT - floors.FLOOR)
         if len(xy) < self._least(self.pixels, view):
@@ -111,7 +104,7 @@ class PointAtWaypoint(OnePoint):
         x, y = _middle(view, xy)
         point = view.points(np.array([y]), np.array([x]))[0].tolist()
         goal = (round(point[0], 5) + 0.0, round(point[1], 5) + 0.0, area.height)
-        return msgspec.structs.replace(area, goal=goal), len(xy)
+        return msgspec.structs.replace(area, goal=goal), xy
 
     def _least(self, pixels: int, view: View) -> float:
         return max(1.0, pixels * (view.scene.camera.width / 224) ** 2)

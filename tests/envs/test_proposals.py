@@ -30,6 +30,7 @@ from refergym.envs.programs import (
     walk,
 )
 from refergym.envs.proposals import Proposer, check_steps
+from refergym.envs.proposed_places import propose_region
 from refergym.envs.referents import Clarity, is_clear, read
 from refergym.envs.regions import Limits, locate
 from refergym.envs.registration import compose_env
@@ -146,7 +147,7 @@ def test_regions_have_the_steps_asked_for(views: list[View], count: int) -> None
     for k, view in enumerate(views):
         proposer = Proposer(view, CLARITY, np.random.default_rng(k))
         for _ in range(5):
-            region = proposer.region(count, kinds)
+            region = propose_region(proposer, count, kinds)
             if region is not None:
                 check_program(region)
                 assert steps(region) == count
@@ -161,7 +162,7 @@ def test_places_lie_where_the_words_say(views: list[View]) -> None:
     for k, view in enumerate(views):
         proposer = Proposer(view, CLARITY, np.random.default_rng(k))
         for _ in range(25):
-            region = proposer.region(int(1 + k % 4), kinds)
+            region = propose_region(proposer, int(1 + k % 4), kinds)
             if region is None:
                 break
             try:

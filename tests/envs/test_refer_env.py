@@ -310,7 +310,9 @@ def test_truth_stays_out_of_observations(env):
     assert set(observation) == {
         "rgb", "depth", "intrinsics", "instruction", "holding", "event", "first_rgb"
     }  # fmt: skip
-    assert set(info["truth"]) == {"scene", "state", "task", "target", "mask", "point_uv"}
+    assert set(info["truth"]) == {
+        "scene", "state", "task", "target", "mask", "point_uv", "key_steps"
+    }  # fmt: skip
 
 
 def test_gymnasium_wrappers_work(envs):

@@ -10,7 +10,7 @@ GROUPS = ("backend", "policy", "randomisation", "renderer", "scene", "sensor", "
 OPTIONS = [
     (path.parent.name, path.stem)
     for path in sorted(FOLDER.glob("*/*.yaml"))
-    if path.parent.name in GROUPS
+    if path.parent.name in GROUPS and not path.stem.startswith("_")
 ]
 PRIMARIES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 

@@ -1,7 +1,7 @@
 """Judge a state: was the goal reached, and if not, which stage failed first.
 
 Stages: success, invalid (no usable point), wrong_object, point (right object but the point misses
-what it should show), grasp, dropped, place, unstable, timeout.
+what it should show), grasp, dropped, place, turn, order, unstable, timeout.
 """
 
 import math
@@ -12,23 +12,23 @@ import shapely
 
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.spec import SceneSpec
-from refergym.envs import areas
+from refergym.envs import areas, goals
 from refergym.envs.task_spec import (
     Act,
     Area,
+    Goal,
     HoldGoal,
     PointAreaGoal,
     PointObjectGoal,
     PutGoal,
-    TaskSpec,
+    RowGoal,
+    SeveralGoal,
 )
 from refergym.envs.types import ID_SUPPORT, Event, State, Verdict
-from refergym.envs.view import Layout, Thing
+from refergym.envs.view import Layout
 
 LIFTED = 0.05
 """m: an object this much above its start counts as lifted"""
-RESTS = 0.02
-"""m: how far a bottom may be from the table for the object to stand on it"""
 
 _FAILED_BEFORE_GRASP = {
     Event.NO_SURFACE: "point",
@@ -40,7 +40,7 @@ _FAILED_BEFORE_GRASP = {
 
 
 def judge(
-    spec: TaskSpec,
+    goal: Goal,
     scene: SceneSpec,
     start: State,
     state: State,
@@ -50,14 +50,13 @@ def judge(
     """Judge any of the goals in `task_spec`.
 
     Args:
-        spec: the task.
-        scene: its scene.
+        goal: what is asked.
+        scene: the task's scene.
         start: the state after reset.
         state: the state to judge, at rest.
         acts: every step between the two.
         pack: assets; None takes the package's own.
     """
-    goal = spec.goal
     if isinstance(goal, PointObjectGoal):
         return _pointed_at_object(scene.index(goal.object), acts)
     if isinstance(goal, PointAreaGoal):
@@ -65,6 +64,10 @@ def judge(
     layout = Layout(scene, state, pack or open_pack())
     if isinstance(goal, HoldGoal):
         return _held(scene.index(goal.object), start, state, acts)
+    if isinstance(goal, SeveralGoal):
+        return _several(goal, layout, acts)
+    if isinstance(goal, RowGoal):
+        return _row(goal, Layout(scene, start, pack or open_pack()), layout, acts)
     return _put(goal, layout, acts)
 
 
@@ -106,38 +109,86 @@ def _held(target: int, start: State, state: State, acts: Sequence[Act]) -> Verdi
 
 
 def _put(goal: PutGoal, layout: Layout, acts: Sequence[Act]) -> Verdict:
-    state, scene = layout.state, layout.scene
-    target = scene.index(goal.object)
-    thing = layout.thing(target)
+    state = layout.state
+    target = layout.scene.index(goal.object)
     area, _ = areas.place_of(goal, layout)
-    distance = math.dist(thing.centre, area.goal[:2])
-    measures = {"distance_m": distance, "tilt_rad": _tilt(state, target)}
+    measures = {
+        "distance_m": math.dist(layout.thing(target).centre, area.goal[:2]),
+        "tilt_rad": goals.tilt(layout, target),
+    }
+    if goal.turn is not None:
+        measures["turn_deg"] = goals.turn_off(goal, layout)
+    if state.held < 0 and goals.is_in_place(goal, layout):
+        stage = _placed_stage(goal, layout, acts)
+    else:
+        stage = _put_stage(target, area, goal, state, acts)
+    progress = 1.0 if stage == "success" else _half(target, state, acts)
+    return Verdict(success=stage == "success", progress=progress, stage=stage, measures=measures)
+
+
+def _placed_stage(goal: PutGoal, layout: Layout, acts: Sequence[Act]) -> str:
+    """What is wrong with an object in its place: how it stands, is turned, or came there."""
+    target = layout.scene.index(goal.object)
+    if goal.upright is not None and goals.tilt(layout, target) > goal.upright:
+        return "unstable"
+    last = acts[-1].event if acts else Event.NONE
+    if last in (Event.UNSTABLE, Event.DROPPED):
+        return "dropped" if last == Event.DROPPED else "unstable"
+    return "success" if goals.is_turned(goal, layout) else "turn"
+
+
+def _half(target: int, state: State, acts: Sequence[Act]) -> float:
+    """Progress of a put that is not done: half, once the object was picked."""
     picked = any(a.event == Event.PICKED and a.object == target for a in acts)
-    progress = 0.5 if picked or state.held == target else 0.0
-    if state.held < 0 and _in_place(goal, layout, thing, area, distance):
-        if goal.upright is None or measures["tilt_rad"] <= goal.upright:
-            last = acts[-1].event if acts else Event.NONE
-            if last not in (Event.UNSTABLE, Event.DROPPED):
-                return Verdict(success=True, progress=1.0, stage="success", measures=measures)
-            stage = "dropped" if last == Event.DROPPED else "unstable"
-            return Verdict(success=False, progress=progress, stage=stage, measures=measures)
-        return Verdict(success=False, progress=progress, stage="unstable", measures=measures)
-    stage = _put_stage(target, area, goal, state, acts)
+    return 0.5 if picked or state.held == target else 0.0
+
+
+def _several(goal: SeveralGoal, layout: Layout, acts: Sequence[Act]) -> Verdict:
+    """Judge each object by itself; in order, those behind the first that fails do not count."""
+    done = [goals.is_fulfilled(p, layout) for p in goal.parts]
+    targets = [layout.scene.index(p.object) for p in goal.parts]
+    reached = list(done)
+    if goal.ordered:
+        reached = [all(done[: k + 1]) for k in range(len(done))]
+    progress = sum(
+        1.0 if ok else _half(t, layout.state, acts)
+        for ok, t in zip(reached, targets, strict=True)
+    ) / len(targets)  # fmt: skip
+    measures = {"parts_done": float(sum(reached))}
+    if not all(done) or layout.state.held >= 0:
+        first = done.index(False) if not all(done) else len(done) - 1
+        stage = _put(goal.parts[first], layout, acts).stage
+        stage = "timeout" if stage == "success" else stage
+        return Verdict(success=False, progress=progress, stage=stage, measures=measures)
+    if goal.ordered and not _in_order(targets, acts):
+        return Verdict(success=False, progress=progress, stage="order", measures=measures)
+    return Verdict(success=True, progress=1.0, stage="success", measures=measures)
+
+
+def _in_order(targets: Sequence[int], acts: Sequence[Act]) -> bool:
+    """Tell whether the objects were put down one after the other, each by its last time."""
+    let_go = (Event.PLACED, Event.UNSTABLE)
+    last = [
+        max((k for k, a in enumerate(acts) if a.object == t and a.event in let_go), default=-1)
+        for t in targets
+    ]
+    return last == sorted(last)
+
+
+def _row(goal: RowGoal, start: Layout, layout: Layout, acts: Sequence[Act]) -> Verdict:
+    whole, before, now = (
+        len(goal.objects),
+        goals.longest_row(goal, start),
+        goals.longest_row(goal, layout),
+    )
+    measures = {"in_row": float(now)}
+    if now == whole and layout.state.held < 0:
+        return Verdict(success=True, progress=1.0, stage="success", measures=measures)
+    progress = max(0.0, (now - before) / max(1, whole - before))
+    left = goals.next_part(goal, layout)
+    stage = "place" if left is None else _put(left, layout, acts).stage
+    stage = "timeout" if stage == "success" else stage
     return Verdict(success=False, progress=progress, stage=stage, measures=measures)
-
-
-def _in_place(goal: PutGoal, layout: Layout, thing: Thing, area: Area, distance: float) -> bool:
-    """Tell whether the object rests on the right thing and inside its area."""
-    centre = shapely.Point(thing.centre)
-    if goal.relation in ("onto", "into"):
-        anchor = layout.thing(layout.scene.index(goal.anchors[0]))
-        if not anchor.footprint.covers(centre):
-            return False
-        # A cavity's recorded floor is that of its widest cylinder; narrow things go deeper.
-        return anchor.bottom - 0.005 < thing.bottom < anchor.top + RESTS
-    if abs(thing.bottom - layout.scene.supports[0].top) > RESTS:
-        return False
-    return distance <= goal.tolerance or bool(shapely.Polygon(area.ring).covers(centre))
 
 
 def _put_stage(target: int, area: Area, goal: PutGoal, state: State, acts: Sequence[Act]) -> str:
@@ -187,9 +238,3 @@ def _invalid_stage(target: int, acts: Sequence[Act]) -> str:
 
 def _failed(stage: str) -> Verdict:
     return Verdict(success=False, progress=0.0, stage=stage)
-
-
-def _tilt(state: State, index: int) -> float:
-    """Angle in rad between an object's own z axis and the world's."""
-    _, x, y, _ = state.objects[index, 3:]
-    return math.acos(max(-1.0, min(1.0, 1 - 2 * (float(x) ** 2 + float(y) ** 2))))
