@@ -16,7 +16,7 @@ from PIL import Image
 
 from refergym.assets import records
 from refergym.assets.records import Record
-from refergym.envs import grammar, programs
+from refergym.envs import grammar
 from refergym.envs.task_spec import PointAreaGoal, PointObjectGoal, PutGoal
 from refergym.rollouts.errors import DataError
 from refergym.rollouts.refspatial.json_items import json_items
@@ -185,18 +185,12 @@ def _item(raw: _Raw, folder: Path) -> Item:
 
 
 def _splits(scene: Scene, question: Question) -> set[AssetSplit]:
-    """Splits of the things that a question is about, and of all of the kinds that it names."""
+    """Splits of the things that a question is about or names."""
     view, goal = scene.view, question.task.goal
-    named = {
-        node.category
-        for _, node in programs.walk(question.task.program)
-        if isinstance(node, programs.Select | programs.Missing)
-    }
-    ids = {goal.object} if isinstance(goal, PointObjectGoal) else set()
-    if isinstance(goal, PointAreaGoal | PutGoal):
-        ids |= set(goal.anchors)
-    return {
-        thing.info.split
-        for placed, thing in zip(view.scene.objects, view.things, strict=True)
-        if placed.id in ids or thing.category in named
-    }
+    names = {name for bound in question.task.bound for name in bound.objects}
+    if isinstance(goal, PointObjectGoal):
+        names.add(goal.object)
+    elif isinstance(goal, PointAreaGoal | PutGoal):
+        names |= set(goal.anchors)  # furniture among them is of no split
+    placed = zip(view.scene.objects, view.things, strict=True)
+    return {thing.info.split for spec, thing in placed if spec.id in names}

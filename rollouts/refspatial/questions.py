@@ -165,11 +165,10 @@ def _asked(task: TaskSpec) -> Iterator[TaskSpec]:
 
 
 def _of_move(task: TaskSpec, path: str, goal: PutGoal, others: set[str]) -> Iterator[TaskSpec]:
-    dot = "." if path else ""
-    yield _about(task, f"{path}{dot}what", PointObjectGoal(object=goal.object))
+    yield _about(task, programs.joined(path, "what"), PointObjectGoal(object=goal.object))
     # a place beside what moves first is not there yet
     if not others & set(goal.anchors):
-        yield _about(task, f"{path}{dot}where", goal)
+        yield _about(task, programs.joined(path, "where"), goal)
 
 
 def _about(task: TaskSpec, path: str, goal: PointObjectGoal | PutGoal) -> TaskSpec:
@@ -194,7 +193,7 @@ def _question(task: TaskSpec, view: View) -> Question:
         mask = np.zeros(view.frame.ids.shape, bool)
         xy = areas.pixels_of(view, area, shows)
         mask[xy[:, 1], xy[:, 0]] = True
-        pixel = areas.goal_pixel(view, area, shows, within=np.inf)
+        pixel = areas.goal_pixel(view, area, shows)
         point = None if pixel is None else pinhole.point_of_pixel(view.scene.camera, *pixel)
     else:
         mask, point = truth.mask_of(task, view), truth.point_of(task, view)

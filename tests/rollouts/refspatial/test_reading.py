@@ -222,14 +222,15 @@ def test_items_do_not_depend_on_how_the_file_is_read(
         assert list(stream.json_items(put(tmp_path, "x.json", text))) == items
 
 
-def test_a_large_file_is_never_held_whole(tmp_path: Path) -> None:
-    path = put(tmp_path, "metadata.json", [simulated()] * 6_000)
-    assert path.stat().st_size > 5e6
+def test_a_large_file_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CHUNK", 1 << 14)
+    path = put(tmp_path, "metadata.json", [simulated()] * 4_000)
+    size = path.stat().st_size
     tracemalloc.start()
-    assert sum(1 for _ in read_refspatial(path, check_pictures=False)) == 6_000
+    assert sum(1 for _ in read_refspatial(path, check_pictures=False)) == 4_000
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 4e6
+    assert most < size / 4
 
 
 def test_where_there_is_nothing_it_is_said_at_once(tmp_path: Path) -> None:
