@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 from PIL import Image
 
 from refergym.envs.disparity import relative_inverse_depth
@@ -53,9 +54,16 @@ def answer(point: tuple[float, float]) -> str:
 
 
 def thinking(scene: Scene, question: Question) -> str:
-    """Write the key steps of a question, a line each: "Step 1: [Position] [the cup]: ..."."""
-    steps = key_steps(question.task, scene.view)
-    return "\n".join(f"Step {k}: {step.text}" for k, step in enumerate(steps, 1))
+    """Write the key steps of a question, a line each: "Step 1: [Position] [the cup]: ...".
+
+    The step that finds what is asked for gives the very point of the answer.
+    """
+    lines = []
+    for k, step in enumerate(key_steps(question.task, scene.view), 1):
+        if (step.perception, step.target) == ("Position", question.target):
+            step = msgspec.structs.replace(step, value=question.point)
+        lines.append(f"Step {k}: {step.text}")
+    return "\n".join(lines)
 
 
 def _samples(

@@ -70,10 +70,12 @@ def test_what_is_exported_is_read_back_and_is_right(
             if question.kind == "location":
                 assert np.array_equal(question.mask, mask_of(task, view))
             assert turn.thought is not None
-            assert turn.thought.thinking.splitlines() == [
-                f"Step {k}: {s.text}" for k, s in enumerate(key_steps(question.task, view), 1)
-            ]
-            assert turn.thought.thinking
+            steps = key_steps(question.task, view)
+            lines = turn.thought.thinking.splitlines()
+            assert lines[:-1] == [f"Step {k}: {s.text}" for k, s in enumerate(steps[:-1], 1)]
+            assert lines[-1] == (
+                f"Step {len(steps)}: [Position] [{question.target}]: {turn.answer}"
+            )
 
 
 def test_the_files_have_the_released_form(generated: dict[str, Path], tmp_path: Path) -> None:

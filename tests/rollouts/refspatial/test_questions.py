@@ -128,9 +128,7 @@ def test_each_move_of_several_is_asked_as_if_it_were_alone(
     puts: list[tuple[TaskSpec, View]],
 ) -> None:
     (first, view), (second, _) = next(
-        (a, b)
-        for a, b in pairwise(puts)
-        if a[0].scene == b[0].scene and not clash(a[0], b[0])
+        (a, b) for a, b in pairwise(puts) if a[0].scene == b[0].scene and not clash(a[0], b[0])
     )
     alone = [*questions(first, view), *questions(second, view)]
     together = questions(as_one(first, second), view)
