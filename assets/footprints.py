@@ -103,6 +103,31 @@ def footprint(pack: Pack, name: str, pose: Pose, scale: float = 1.0) -> Polygon:
     return _hull(flat + points[:, 2, None] * r[:2, 2] + (x, y))
 
 
+@functools.lru_cache(maxsize=256)
+def low_parts(pack: Pack, name: str, pose: Pose, height: float) -> tuple[Polygon, ...]:
+    """Return what an upright asset covers below a height: of a table, its legs and low bars.
+
+    Args:
+        pack: where the asset is.
+        name: the asset, at scale 1.
+        pose: of the asset's frame, world.
+        height: m, world.
+
+    Returns:
+        A convex polygon for each convex part that comes so low, cut off at the height, in world
+        x, y (m).
+    """
+    x, y, z = pose.position
+    found = []
+    for points in pack.hulls(name):
+        low = _below(points, height - z)
+        hull = shapely.convex_hull(shapely.multipoints(low)) if len(low) else None
+        if isinstance(hull, Polygon):
+            yaw = 2 * math.atan2(pose.orientation[3], pose.orientation[0])
+            found.append(placed(outline_of(low), x, y, yaw))
+    return tuple(found)
+
+
 def overlaps(a: BaseGeometry, b: BaseGeometry, margin: float = 0.0) -> bool:
     """Tell whether two footprints overlap or come nearer to each other than `margin` m.
 
@@ -191,6 +216,17 @@ def free_region(
     room = surface.buffer(-edge, join_style="mitre") if edge > 0 else surface
     grown = [f.buffer(margin) if margin > 0 else f for f in footprints]
     return room.difference(shapely.union_all(grown)) if grown else room
+
+
+def _below(points: Array, height: float) -> Array:
+    """Cut the convex hull of points [N, 3] m at a height: points [K, 2] that span what is below."""
+    low, high = points[points[:, 2] < height], points[points[:, 2] >= height]
+    if not len(low) or not len(high):
+        return low[:, :2]
+    a, b = low[:, None], high[None]
+    share = (height - a[..., 2:]) / (b[..., 2:] - a[..., 2:])
+    cut = a[..., :2] + share * (b[..., :2] - a[..., :2])
+    return np.concatenate([low[:, :2], cut.reshape(-1, 2)])
 
 
 def _hull(points: Array) -> Polygon:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from refergym.assets import camera as pinhole
 from refergym.assets.footprints import support_polygon
 from refergym.assets.records import Record
 from refergym.assets.spec import NonNegative, Positive, SupportSpec
@@ -28,6 +29,9 @@ LOOSE = 0.004
 """m of room, at least, round what is put into something"""
 NEAR = 0.025
 """m: a point is visible if the depth at its pixel agrees within this"""
+INSET = 0.03
+"""share of the picture at each of its edges in which nothing is asked to be put"""
+_LEVEL, _HORIZON = 1e-3, 5.0
 FLUSH = 0.003
 """m: a point this near to an upper face's height lies on it"""
 
@@ -110,6 +114,27 @@ def free(
     others = [t.footprint for t in layout.things if t.index not in left_out]
     blocked = shapely.buffer(shapely.union_all(others), radius + clearance, quad_segs=4)
     return layout.table.buffer(-radius).difference(blocked)
+
+
+def in_picture(view: View, inset: float = INSET) -> Polygon:
+    """Return the part of the table's plane that the picture shows, but for a margin.
+
+    Args:
+        view: whose camera it is.
+        inset: share of the picture's width and height that is left out on each side.
+    """
+    camera = view.scene.camera
+    m = pinhole.pose_matrix(camera.pose)
+    corners = []
+    for u, v in ((inset, inset), (1 - inset, inset), (1 - inset, 1 - inset), (inset, 1 - inset)):
+        x, y = (
+            (u * camera.width - camera.cx) / camera.fx,
+            (v * camera.height - camera.cy) / camera.fy,
+        )
+        ray = m[:3, :3] @ (x, y, 1.0)
+        down = (m[2, 3] - view.scene.supports[0].top) / max(-float(ray[2]), _LEVEL)
+        corners.append(m[:2, 3] + min(down, _HORIZON) * ray[:2])
+    return shapely.convex_hull(shapely.multipoints(np.array(corners)))
 
 
 def nearest_free(where: BaseGeometry, wish: Array, room: Room) -> Array:

@@ -16,10 +16,12 @@ from refergym.envs.aiming import middle_pixel
 from refergym.envs.binding import bound_objects
 from refergym.envs.language import floor, noun_phrase, spot
 from refergym.envs.programs import (
+    Arrange,
     Beside,
     Direction,
     Facing,
     Floor,
+    Gather,
     Node,
     Region,
     Select,
@@ -104,7 +106,7 @@ class _Tracer:
             self._spot(spot(node), path)
 
     def _named(self, select: Select, path: str) -> None:
-        phrase = noun_phrase(select)
+        phrase = noun_phrase(select, is_set=self._is_set(path))
         for k, clause in enumerate(select.where):
             inner = joined(path, f"where[{k}]")
             for n, anchor in enumerate(clause.anchors):
@@ -147,6 +149,10 @@ class _Tracer:
         self._direction(name, what, facing.side)
         if facing.angle is not None and facing.toward is not None:
             self._direction(noun_phrase(facing.toward), joined(path, "toward"), facing.side)
+
+    def _is_set(self, path: str) -> bool:
+        """Tell whether a name means all that fit."""
+        return path == "what" and isinstance(self.task.program, Gather | Arrange)
 
     def _node(self, path: str) -> Select:
         found = next(n for p, n in walk(self.task.program) if p == path)

@@ -34,6 +34,10 @@ def propose_region(
         kinds: of regions.
         tries: proposals.
     """
+    kinds = [k for k in kinds if (count == 1 if k in _FIXED else count >= _LEAST[k])]
+    if not kinds:
+        proposer.refused[f"no kind of place takes {count} steps"] += 1
+        return None
     for _ in range(tries):
         kind = kinds[int(proposer.uniform(0, len(kinds)))]
         try:
@@ -115,6 +119,12 @@ def _missing(p: Proposer, count: int) -> Region:
                    place=where[int(p.uniform(0, len(where)))])  # fmt: skip
 
 
+_FIXED = (Edge, Corner, Missing)
+"""places of one step"""
+_LEAST: dict[type[Region], int] = {
+    Beside: 2, Direction: 2, Onto: 2, Into: 2, Between: 3, Turn: 3, Meets: 4,
+}  # fmt: skip
+"""steps of the others, at least"""
 _REGIONS: dict[type[Region], Callable[[Proposer, int], Region]] = {
     Beside: _beside,
     Direction: _direction,

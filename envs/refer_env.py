@@ -26,7 +26,7 @@ from refergym.envs.errors import ClosedError, EnvError, TaskError
 from refergym.envs.looking import Looker
 from refergym.envs.sensor import believed_camera, observe
 from refergym.envs.starts import Start, check_start, load_start, make_start
-from refergym.envs.task_spec import Act, Task
+from refergym.envs.task_spec import Act, Task, part_for
 from refergym.envs.truth import Truth
 from refergym.envs.types import ID_NOTHING, Backend, Event, Frame, Renderer, Verdict
 from refergym.envs.view import Layout, View
@@ -94,6 +94,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self.sensor = sensor
         self.randomisation = randomisation
         self.max_steps = max_steps or task.max_steps
+        self._given_steps = max_steps
         self.pictures = pictures
         self.render_mode = render_mode
         self.start: Start | None = None
@@ -148,6 +149,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self._named: NDArray[np.float64] | None = None
         self._before_pick = self._state
         self.start = start
+        self._part = part_for(self.task, start.task.kind) or self.task
+        self._limit = self._given_steps or self._part.max_steps
         self._first_rgb: NDArray[np.uint8] | None = None
         observation = self._observe(Event.NONE)
         if self._has_first:
@@ -255,7 +258,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         if start.seed < 0 or start.index < 0:
             got = f"{start.seed} and {start.index}"
             raise TaskError(f"seed and index: expected >= 0, got {got}")
-        if start.task.kind != self.task.kind:
+        if part_for(self.task, start.task.kind) is None:
             raise TaskError(f"task.kind: this environment plays {self.task.kind!r}, "
                             f"got {start.task.kind!r}")  # fmt: skip
         camera = start.scene.camera
@@ -304,7 +307,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         event, index, detail = Event.POINTED, -1, ""
         if point_w is None:
             event = Event.NO_SURFACE
-        elif self.task.moves:
+        elif self._part.moves:
             event, index, detail = self._move(point_w)
         act = Act(point_uv=point, point_w=point_w, hit_w=hit_w, hit=hit, event=event, object=index)
         return act, detail
@@ -339,9 +342,9 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         act, detail = acted
         self._acts.append(act)
         spec, scene = self.start.task, self.start.scene
-        verdict = self.task.judge(spec, scene, self._first_state, self._state, self._acts)
-        terminated = self.task.is_over(spec, scene, self._acts, verdict)
-        truncated = not terminated and len(self._acts) >= self.max_steps
+        verdict = self._part.judge(spec, scene, self._first_state, self._state, self._acts)
+        terminated = self._part.is_over(spec, scene, self._acts, verdict)
+        truncated = not terminated and len(self._acts) >= self._limit
         self._is_over = terminated or truncated
         info = self._info_of_step(act, detail, verdict)
         reward = 1.0 if verdict.success and self._is_over else 0.0

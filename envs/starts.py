@@ -14,7 +14,7 @@ from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 from refergym.assets.spec import SceneSpec, check_scene
 from refergym.envs.errors import TaskError
-from refergym.envs.task_spec import Task, TaskSpec, check_task
+from refergym.envs.task_spec import Mixture, Task, TaskSpec, check_task
 from refergym.envs.types import Backend, Frame, Renderer, State
 
 TRIES = 64
@@ -89,6 +89,7 @@ def make_start(
     Raises:
         TaskError: with the reasons and how often each came up, if no try succeeds.
     """
+    task = _drawn(task, seed, index)
     reasons: Counter[str] = Counter()
     for attempt in range(tries):
         try:
@@ -136,6 +137,7 @@ def make_starts(
         The starts, the picture that all of them have (None without any), and how often each reason
         stood against a try.
     """
+    task = _drawn(task, seed, index)
     reasons: Counter[str] = Counter()
     try:
         scene = settle(composer.compose(seed, index, task.wants), backend)
@@ -157,6 +159,13 @@ def make_starts(
         found[key] = _certified(spec, backend, renderer)
     starts = [Start(scene=scene, task=spec, seed=seed, index=index) for spec in found.values()]
     return starts, frame if starts else None, reasons
+
+
+def _drawn(task: Task, seed: int, index: int) -> Task:
+    """The task itself, or the part of a mixture that a scene gets."""
+    if isinstance(task, Mixture):
+        return task.draw(generator(seed, "mixture", index))
+    return task
 
 
 def _certified(spec: TaskSpec, backend: Backend, renderer: Renderer) -> TaskSpec:

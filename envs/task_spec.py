@@ -1,6 +1,6 @@
 """TaskSpec: one task in one scene as plain data, and the Task protocol that makes and judges it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
@@ -48,6 +48,9 @@ class PointAreaGoal(Record, frozen=True, kw_only=True, tag="point_area", tag_fie
     """ids in the scene"""
     support: Annotated[int, msgspec.Meta(ge=0)] = 0
     """index in the scene; the first is the table, the second the floor"""
+    start: tuple[float, float] | None = None
+    """[2] m, world: where a mobile base waits that gets straight to any point of the area; none of
+    places that nothing drives to"""
 
 
 class HoldGoal(Record, frozen=True, kw_only=True, tag="hold", tag_field="kind"):
@@ -242,6 +245,25 @@ class Task(Protocol):
     ) -> bool:
         """Tell whether further steps can't count."""
         ...
+
+
+@runtime_checkable
+class Mixture(Protocol):
+    """A Task that is made of others."""
+
+    parts: Mapping[str, Task]
+    """by kind"""
+
+    def draw(self, rng: Generator) -> Task:
+        """Choose one of them for a scene."""
+        ...
+
+
+def part_for(task: Task, kind: str) -> Task | None:
+    """Return what plays tasks of a kind: a task itself, or a part of it; None if nothing does."""
+    if task.kind == kind:
+        return task
+    return task.parts.get(kind) if isinstance(task, Mixture) else None
 
 
 def load_task(data: bytes | str) -> TaskSpec:

@@ -188,6 +188,11 @@ def direction_pixel(view: View, named: Array, to: tuple[float, float]) -> tuple[
     return int(middle[1]), int(middle[0])
 
 
+def direction_error(view: View, named: Array, to: tuple[float, float]) -> float:
+    """Return by how many degrees the best pixel misses a direction [2] from a place [3] m."""
+    return float(_off_direction(view, named, to).min())
+
+
 def _off_direction(view: View, named: Array, to: tuple[float, float]) -> Array:
     """Degrees [H, W] between a direction and that from a place to what each pixel shows.
 

@@ -1,9 +1,15 @@
 """What a composer is: a function of (its config, seed, index, wants) that returns a scene."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from refergym.assets.spec import SceneSpec
+
+Arrangement = Literal["", "row", "grid", "any"]
+"""what some things of one category form, with one place left free: nothing, an evenly spaced row, a
+grid, or one of the two"""
+FEWEST = {"": 0, "row": 3, "grid": 5, "any": 3}
+"""things that an arrangement has at least"""
 
 
 @dataclass(frozen=True)
@@ -16,20 +22,31 @@ class Wants:
     """at least that many empty containers or flat tops that the arm reaches"""
     duplicates: bool = False
     """at least two objects of one category"""
+    alike: int = 0
+    """at least so many of the graspable objects are of one category"""
     floor: bool = False
     """a view of the floor round the table, of composers that have one"""
+    arrangement: Arrangement = ""
+    """a row or a grid on the table, upright, of 3 to 5 or of 2 x 3 or 3 x 3 places; one place of it
+    is free and in reach: a gap in it, or where the row would go on"""
 
     @property
     def least(self) -> int:
         """How many objects it takes at least."""
-        wanted = self.graspable + self.receptacles
-        return max(wanted + (self.duplicates and wanted == self.receptacles) * 2, 1)
+        wanted = max(self.graspable, self.alike) + self.receptacles
+        alike = (self.duplicates and wanted == self.receptacles) * 2
+        return max(wanted + max(alike, FEWEST[self.arrangement]), 1)
 
     def __post_init__(self) -> None:
-        """Refuse negative counts."""
-        for key in ("graspable", "receptacles"):
+        """Refuse negative counts and unknown arrangements."""
+        for key in ("graspable", "receptacles", "alike"):
             if getattr(self, key) < 0:
                 raise ValueError(f"wants.{key}: expected >= 0, got {getattr(self, key)}")
+        if self.arrangement not in get_args(Arrangement):
+            known = ", ".join(repr(a) for a in get_args(Arrangement))
+            raise ValueError(
+                f"wants.arrangement: expected one of {known}, got {self.arrangement!r}"
+            )
 
 
 @runtime_checkable

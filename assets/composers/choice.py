@@ -129,10 +129,16 @@ class Catalogue:
         info = assets[int(rng.integers(len(assets)))]
         return self.item(info, rng.uniform(*self.scales[info.name]))
 
-    def draw_graspable(self, rng: np.random.Generator) -> Item:
-        """Draw a category, an asset and a scale that the gripper is known to pick up."""
+    def draw_graspable(self, rng: np.random.Generator, category: str | None = None) -> Item:
+        """Draw a category, an asset and a scale that the gripper is known to pick up.
+
+        Args:
+            rng: draws.
+            category: of these only; None draws one.
+        """
         pool = self.graspable
-        category = _pick(sorted({self.pack[n].category for n in pool}), rng)
+        if category is None:
+            category = _pick(sorted({self.pack[n].category for n in pool}), rng)
         name = _pick([n for n in pool if self.pack[n].category == category], rng)
         scales = pool[name]
         scale = scales[int(rng.integers(len(scales)))]
@@ -157,36 +163,69 @@ def choose(
     count: int,
     wants: Wants,
     rng: np.random.Generator,
+    alike: Sequence[Item] = (),
 ) -> list[Item]:
     """Choose `count` items that fit on the table together; parents stand before their children.
+
+    Args:
+        catalogue: assets and scales.
+        params: shares, margins.
+        count: of all items.
+        wants: what a task needs.
+        rng: all choices.
+        alike: of a row or grid; these come first, and nothing else is of their category.
 
     Raises:
         Misfit: if the draws do not come together.
     """
-    return _Choice(catalogue, params, count, rng).run(wants)
+    return _Choice(catalogue, params, count, rng, alike).run(wants)
 
 
 class _Choice:
     def __init__(
-        self, catalogue: Catalogue, p: TabletopParams, count: int, rng: np.random.Generator
+        self,
+        catalogue: Catalogue,
+        p: TabletopParams,
+        count: int,
+        rng: np.random.Generator,
+        alike: Sequence[Item],
     ) -> None:
         self.catalogue, self.params, self.count, self.rng = catalogue, p, count, rng
         width = p.region_x[1] - p.region_x[0] + 2 * p.spill
         depth = p.region_y[1] - p.region_y[0] + 2 * p.spill
         self.left = width * depth * p.density[1]
-        self.items: list[Item] = []
+        self.items = list(alike)
+        # one more than there are: their free place
+        for item in (*alike, *alike[:1]):
+            self.left -= item.shape.grown_area(item.scale, p.margin / 2)
+        self.taken = {item.info.category for item in alike}
 
     def run(self, wants: Wants) -> list[Item]:
-        for _ in range(wants.graspable):
+        if wants.alike:
+            self._alike(wants.alike)
+        for _ in range(wants.graspable - wants.alike):
             self._add(self._graspable, "graspable objects do not fit the table")
         for _ in range(wants.receptacles):
             self._add(self._receptacle, "receptacles do not fit the table")
-        if wants.duplicates or self.rng.random() < self.params.duplicates:
+        if not (self.taken or wants.alike) and (
+            wants.duplicates or self.rng.random() < self.params.duplicates
+        ):
             self._duplicate(wants.duplicates)
         while len(self.items) < self.count:
             self._add(self._any, "sizes do not fit the table")
             self._stack()
         return self.items
+
+    def _alike(self, count: int) -> None:
+        """Append graspable things of one category; nothing else is of it."""
+        category = self._graspable().info.category
+        for _ in range(count):
+            self._add(
+                lambda: self.catalogue.draw_graspable(self.rng, category),
+                "graspable objects of one category do not fit the table",
+                suits=lambda _: True,
+            )
+        self.taken = {*self.taken, category}
 
     def _duplicate(self, is_needed: bool) -> None:
         room = self.count - len(self.items)
@@ -208,19 +247,27 @@ class _Choice:
         if is_needed and len(set(names)) == len(names):
             raise Misfit("duplicates do not fit the table")
 
-    def _add(self, draw: Callable[[], Item], cause: str) -> None:
+    def _add(
+        self,
+        draw: Callable[[], Item],
+        cause: str,
+        suits: Callable[[Item], bool] | None = None,
+    ) -> None:
         """Append the first drawn item that leaves room for the rest and differs from its like."""
+        suits = suits or self._differs
         reserve = RESERVE * (self.count - len(self.items) - 1)
         for _ in range(DRAWS):
             item = draw()
             area = item.shape.grown_area(item.scale, self.params.margin / 2)
-            if area <= self.left - reserve and self._differs(item):
+            if area <= self.left - reserve and suits(item):
                 self.left -= area
                 self.items.append(item)
                 return
         raise Misfit(cause)
 
     def _differs(self, item: Item) -> bool:
+        if item.info.category in self.taken:
+            return False
         gap = 1 + self.params.duplicate_gap
         for other in self.items:
             if other.info.category == item.info.category:

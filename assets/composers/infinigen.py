@@ -68,8 +68,14 @@ class Infinigen:
         """Compose a scene and count the tries that failed on the way, by constraint.
 
         Raises:
-            ComposeError: as in `Composer.compose`, or if the pack has no solved scenes.
+            ComposeError: as in `Composer.compose`, or if the pack has no solved scenes, or if a row
+                is wanted.
         """
+        if wants.arrangement:
+            raise ComposeError(
+                f"wants.arrangement: {wants.arrangement!r} wanted, but things of solved scenes "
+                "stand where the solver left them; use scene=tabletop"
+            )
         if not self.scenes:
             name, known = self.pack.manifest.name, len(self.pack.manifest.scenes)
             if known:
@@ -186,13 +192,20 @@ class Infinigen:
     def _needs(
         self, things: Things, stance: Place, wants: Wants, rng: np.random.Generator
     ) -> list[str]:
-        """What to add for a task; for a duplicate, a category of which one is in reach."""
+        """What to add for a task.
+
+        For a duplicate, a category of which one is in reach; for things alike, all of them.
+        """
         p = self.params
         there = near(things, stance, p)
         found = sorted({things.items[k].info.category for k in there} & set(self._catalogue.names))
         category = found[int(rng.integers(len(found)))] if found else ""
         needs = missing(things, there, wants, p, stance)
-        return [category if need == "duplicate" else need for need in needs]
+        named = {"duplicate": category}
+        if "alike" in needs and self._catalogue.graspable:
+            named["alike"] = self._catalogue.draw_graspable(rng).info.category
+            needs += ["alike"] * (wants.alike - needs.count("alike"))
+        return [named.get(need, need) for need in needs]
 
     def _near_view(
         self,

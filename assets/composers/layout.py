@@ -2,10 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
+import shapely
 from shapely import Polygon
 
 from refergym.assets import poses
@@ -56,9 +58,20 @@ class _Window:
 
 
 def arrange(
-    items: list[Item], params: TabletopParams, rng: np.random.Generator
+    items: list[Item],
+    params: TabletopParams,
+    rng: np.random.Generator,
+    fixed: Mapping[int, Place] = MappingProxyType({}),
+    kept: Sequence[tuple[Item, Place]] = (),
 ) -> dict[int, Place]:
     """Place all items that stand on the table itself.
+
+    Args:
+        items: all of the scene.
+        params: region, density, margins.
+        rng: draws the part of the table in use, and places.
+        fixed: places of items that have theirs already.
+        kept: places that stay free for something like the item.
 
     Returns:
         A place for the index of each item without a parent.
@@ -67,16 +80,20 @@ def arrange(
         Misfit: if they do not fit.
     """
     ground = [k for k, item in enumerate(items) if item.parent is None]
-    order = sorted(ground, key=lambda k: (-items[k].radius, k))
-    area = sum(items[k].shape.grown_area(items[k].scale, params.margin / 2) for k in ground)
+    free = [k for k in ground if k not in fixed]
+    order = sorted(free, key=lambda k: (-items[k].radius, k))
+    there = [(items[k], fixed[k]) for k in ground if k in fixed] + list(kept)
+    done = [(i, p, placed(i.shape, p.x, p.y, p.yaw, i.scale)) for i, p in there]
+    using = [items[k] for k in ground] + [item for item, _ in kept]
+    area = sum(item.shape.grown_area(item.scale, params.margin / 2) for item in using)
     size = area / rng.uniform(*params.density)
     aspect = rng.uniform(*params.aspect)
     whole = _side(params.region_x, params.spill) * _side(params.region_y, params.spill)
     while True:
-        window = _window(size, aspect, params, rng)
-        places = _fill(items, order, window, params, rng)
+        window = _holding(_window(size, aspect, params, rng), [polygon for _, _, polygon in done])
+        places = _fill(items, order, window, params, rng, done)
         if places is not None:
-            return places
+            return {**fixed, **places}
         if size >= whole:
             raise Misfit("footprints do not fit")
         size *= GROWTH
@@ -142,9 +159,10 @@ def _fill(
     window: _Window,
     params: TabletopParams,
     rng: np.random.Generator,
+    there: Sequence[tuple[Item, Place, Polygon]],
 ) -> dict[int, Place] | None:
     places: dict[int, Place] = {}
-    done: list[tuple[Item, Place, Polygon]] = []
+    done = list(there)
     for k in order:
         item = items[k]
         draws = rng.random((params.object_tries, 3))
@@ -215,6 +233,19 @@ def _window(
     x = params.region_x[0] - params.spill + rng.random() * (full_x - side_x)
     y = params.region_y[0] - params.spill + rng.random() * (full_y - side_y)
     return _Window((x, x + side_x), (y, y + side_y))
+
+
+def _holding(window: _Window, shapes: Sequence[Polygon]) -> _Window:
+    """Move a window, and widen it where it is too small, so that shapes lie inside."""
+    if not shapes:
+        return window
+    x0, y0, x1, y1 = shapely.total_bounds(shapes).tolist()
+    spans = []
+    for (low, high), a, b in ((window.x, x0, x1), (window.y, y0, y1)):
+        side = max(high - low, b - a)
+        start = min(max(low, b - side), a)
+        spans.append((start, max(start + side, b)))
+    return _Window(spans[0], spans[1])
 
 
 def _side(region: tuple[float, float], spill: float) -> float:

@@ -91,7 +91,12 @@ class TabletopParams(SceneParams, frozen=True, kw_only=True):
     duplicate_counts: tuple[Count, Count] = (2, 4)
     """how many of them"""
     duplicate_gap: Share = 0.1
-    """mean sides of any two things of one category differ by this share at least"""
+    """mean sides of any two things of one category differ by this share at least; not in rows"""
+    rows: Unit = 0.0
+    """probability of a row or a grid of like things with a free place, where a task wants several
+    of one category"""
+    row_gap: Range = (0.03, 0.08)
+    """m between neighbours in it; graspable things stand as far apart as open fingers need"""
     inside: Unit = 0.5
     """probability that a container holds something"""
     on_top: Unit = 0.5
@@ -136,6 +141,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "azimuth": (-180, 180),
     "back_off": (1, 10),
     "gap": (0, 1),
+    "row_gap": (0, 1),
     "room_hfov": (5, 150),
     "room_distance": (0.5, 10),
     "room_height": (0.1, 10),

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 HIDDEN = "an object is hidden behind others"
 TOO_SMALL = "an object is too small in the picture"
+COVERED = "the place that is to stay free is hidden behind things"
 NEAR = 0.05
 """m along the optical axis; what is nearer to the eye is not projected"""
 
@@ -32,13 +33,23 @@ def find_camera(
     places: list[Place],
     params: SceneParams,
     rng: np.random.Generator,
+    bare: Array | None = None,
 ) -> CameraSpec:
     """Draw directions of view until a camera in range shows all items.
+
+    Args:
+        pack: where the assets are.
+        items: all of the scene.
+        places: where they stand.
+        params: ranges and limits.
+        rng: draws the directions.
+        bare: [K, 3] m, world: points that have to be seen as well, with nothing before them.
 
     Raises:
         Misfit: with the cause of the last try, if none does.
     """
-    boxes = np.concatenate([corners(i, p) for i, p in zip(items, places, strict=True)])
+    bare = np.empty((0, 3)) if bare is None else bare
+    boxes = np.concatenate([*(corners(i, p) for i, p in zip(items, places, strict=True)), bare])
     solids = bodies(pack, items, places)
     cause = ""
     for _ in range(params.camera_tries):
@@ -52,6 +63,8 @@ def find_camera(
             cause = TOO_SMALL
         elif (fault := next((f for f in faults if f is not None), None)) is not None:
             cause = fault
+        elif not picture.shows(bare):
+            cause = COVERED
         else:
             return sight.camera
     raise Misfit(cause)
@@ -99,6 +112,13 @@ class Picture:
             return HIDDEN
         return None
 
+    def shows(self, points: Array) -> bool:
+        """Tell whether no thing's outline lies over any of some points [N, 3] m, world."""
+        if not len(points):
+            return True
+        px = _projected(points, self.sight)[0]
+        return not shapely.intersects_xy(shapely.union_all(self.outlines), px[:, 0], px[:, 1]).any()
+
     def lies_inside(self, index: int, params: SceneParams) -> bool:
         """Tell whether the picture shows a thing whole, hidden or not."""
         x0, y0, x1, y1 = self._box(index)
@@ -136,17 +156,22 @@ def _outlines(solids: Sequence[Array], sight: Sight) -> NDArray[np.object_]:
     What lies behind the eye is left out; of a thing that is all there the outline is empty.
     """
     owner = np.repeat(np.arange(len(solids)), [len(b) for b in solids])
-    points, eye, axes = np.concatenate(solids), np.array([sight.eye]), sight.axes
-    x, y, z = (
-        along(points, axis) - along(eye, axis) for axis in (axes.right, axes.down, axes.forward)
-    )
-    ahead = z > NEAR
-    px = np.stack([x, y], axis=1)[ahead] / z[ahead, None] * sight.camera.fx
+    px, ahead = _projected(np.concatenate(solids), sight)
     out: NDArray[np.object_] = np.full(len(solids), shapely.Polygon(), dtype=object)
     there = np.unique(owner[ahead])
     rank = np.searchsorted(there, owner[ahead])
     out[there] = shapely.convex_hull(shapely.multipoints(px, indices=rank))
     return out
+
+
+def _projected(points: Array, sight: Sight) -> tuple[Array, NDArray[np.bool_]]:
+    """Points [N, 3] m before the eye in the picture, [K, 2] px about its middle, and which [N]."""
+    eye, axes = np.array([sight.eye]), sight.axes
+    x, y, z = (
+        along(points, axis) - along(eye, axis) for axis in (axes.right, axes.down, axes.forward)
+    )
+    ahead = z > NEAR
+    return np.stack([x, y], axis=1)[ahead] / z[ahead, None] * sight.camera.fx, ahead
 
 
 def _shared(own: Polygon, covers: list[Polygon]) -> float:

@@ -40,13 +40,13 @@ def missing(
     params: SceneParams,
     stance: Place = ORIGIN,
 ) -> list[str]:
-    """Return what some things lack: "graspable", "receptacle", "duplicate", each as often.
+    """Return what some things lack: "graspable", "receptacle", "duplicate", "alike", each as often.
 
     Graspables and receptacles stand on the table, in reach, with nothing in or on them, and none
     counts as both.
     """
     lacking = []
-    if wants.graspable or wants.receptacles:
+    if wants.graspable or wants.receptacles or wants.alike:
         there = set(in_reach(things.places, stance, params)) & set(among)
         bare = [k for k in there if things.items[k].parent is None and not things.children(k)]
         graspable = {k for k in bare if _is_graspable(things, k, params)}
@@ -55,6 +55,8 @@ def missing(
         into = max(0, wants.receptacles - len(receptacles))
         both = wants.graspable + wants.receptacles - len(graspable | receptacles)
         lacking = ["graspable"] * hold + ["receptacle"] * max(into, both - hold)
+        kinds = Counter(things.items[k].info.category for k in graspable)
+        lacking += ["alike"] * (wants.alike - max(kinds.values(), default=0))
     if wants.duplicates:
         counts = Counter(things.items[k].info.category for k in among)
         if max(counts.values(), default=0) < 2:

@@ -7,18 +7,20 @@ camera vary, and the camera is as near as shows everything.
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from refergym.assets.composers.base import Wants
+from refergym.assets.composers.base import FEWEST, Arrangement, Wants
 from refergym.assets.composers.choice import Catalogue, Item, choose
 from refergym.assets.composers.layout import Place, arrange, as_objects, stack
 from refergym.assets.composers.params import TabletopParams, read_tabletop
 from refergym.assets.composers.picture import find_camera
+from refergym.assets.composers.rows import Row, draw_row
 from refergym.assets.composers.search import Misfit, check_count, search
 from refergym.assets.errors import ComposeError
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.seeding import generator
-from refergym.assets.spec import LightSpec, Pose, SceneSpec, SupportSpec
+from refergym.assets.spec import CameraSpec, LightSpec, Pose, SceneSpec, SupportSpec
 
 FLOOR_SIZE = (6.0, 6.0, 0.1)
 """[3] m"""
@@ -57,15 +59,19 @@ class Tabletop:
         self._check(wants)
         count = self._count(wants, generator(seed, "compose", index))
         what = f"scene {index} of seed {seed} with {count} objects"
-        return search(
-            lambda k: self._try(seed, count, wants, generator(seed, "compose", index, k)),
-            self.params.tries,
-            what,
-        )
+        kind = wants.arrangement or self._draw_kind(wants, generator(seed, "rows", index))
+        # a row that no task asked for is given up in time
+        last = self.params.tries if wants.arrangement else self.params.tries // 2
+
+        def attempt(k: int) -> SceneSpec:
+            rng = generator(seed, "compose", index, k)
+            return self._try(seed, count, wants, kind if k <= last else "", rng)
+
+        return search(attempt, self.params.tries, what)
 
     def _check(self, wants: Wants) -> None:
         p, name = self.params, self.pack.manifest.name
-        if wants.graspable and not self._catalogue.graspable:
+        if (wants.graspable or wants.alike) and not self._catalogue.graspable:
             raise ComposeError(
                 f"wants.graspable: {wants.graspable} wanted, but no asset of pack {name!r} has a "
                 f"measured grasp rate >= {p.min_grasp_rate:g} at the scales that fit"
@@ -81,11 +87,28 @@ class Tabletop:
         low, high = self.params.counts
         return max(int(rng.integers(low, high + 1)), wants.least)
 
-    def _try(self, seed: int, count: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
-        p = self.params
-        items = choose(self._catalogue, p, count, wants, rng)
-        places = self._stack(items, arrange(items, p, rng), rng)
-        camera = find_camera(self.pack, items, places, p, rng)
+    def _draw_kind(self, wants: Wants, rng: np.random.Generator) -> Arrangement:
+        """Draw whether a scene gets a row though no task asks for one."""
+        room = self.params.counts[1] - wants.graspable - wants.receptacles
+        is_drawn = wants.duplicates and rng.random() < self.params.rows
+        return "any" if is_drawn and room >= FEWEST["any"] else ""
+
+    def _try(
+        self,
+        seed: int,
+        count: int,
+        wants: Wants,
+        kind: Arrangement,
+        rng: np.random.Generator,
+    ) -> SceneSpec:
+        p, row = self.params, None
+        if kind:
+            wanted = wants.graspable + wants.receptacles
+            row = draw_row(self._catalogue, p, kind, p.counts[1] - wanted, rng)
+            count = max(count, wanted + len(row.items))
+        items = choose(self._catalogue, p, count, wants, rng, row.items if row else ())
+        places = self._stack(items, self._arrange(items, row, rng), rng)
+        camera = self._camera(items, places, row, rng)
         objects = as_objects(items, places)
         return SceneSpec(
             seed=seed,
@@ -97,6 +120,24 @@ class Tabletop:
             camera=camera,
             settled={"kinematic": tuple(o.pose for o in objects)},
         )
+
+    def _arrange(
+        self, items: list[Item], row: Row | None, rng: np.random.Generator
+    ) -> dict[int, Place]:
+        """Place what stands on the table itself; a row's things come first and have theirs."""
+        if row is None:
+            return arrange(items, self.params, rng)
+        fixed = dict(enumerate(row.places))
+        return arrange(items, self.params, rng, fixed, [(row.largest, row.free)])
+
+    def _camera(
+        self, items: list[Item], places: list[Place], row: Row | None, rng: np.random.Generator
+    ) -> CameraSpec:
+        """Find a camera that shows all items, and a row's free place where its ends have names."""
+        if row is None:
+            return find_camera(self.pack, items, places, self.params, rng)
+        params = msgspec.structs.replace(self.params, azimuth=(row.azimuth, row.azimuth))
+        return find_camera(self.pack, items, places, params, rng, row.spot())
 
     def _stack(
         self, items: list[Item], places: dict[int, Place], rng: np.random.Generator

@@ -1,20 +1,27 @@
 """English for programs, and back.
 
-`instruct` says a task, `noun_phrase` names an object; `parse` reads the canonical phrase back.
+`instruct` says a task, `noun_phrase` names an object; `parse_instruction` reads the
+canonical sentence back, `parse.parse` the phrase.
 """
 
-from refergym.envs.language.nouns import canonical, chooser, noun_phrase
-from refergym.envs.language.sentences import floor, instruct, place, spot
+from refergym.envs.language.nouns import check_sayable, noun_phrase
+from refergym.envs.language.parse import parse_instruction
+from refergym.envs.language.places import floor, place, spot
+from refergym.envs.language.sentences import instruct
+from refergym.envs.language.voices import ANY, Speaker, Voice
 from refergym.envs.language.words import CHARSET, MAX_LENGTH
 
 __all__ = [
+    "ANY",
     "CHARSET",
     "MAX_LENGTH",
-    "canonical",
-    "chooser",
+    "Speaker",
+    "Voice",
+    "check_sayable",
     "floor",
     "instruct",
     "noun_phrase",
+    "parse_instruction",
     "place",
     "spot",
 ]

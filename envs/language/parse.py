@@ -1,176 +1,208 @@
-"""The canonical noun phrase back to its tree, by recursive descent over words.
+"""Canonical English back to programs: the inverse of `instruct` and of `noun_phrase`."""
 
-"the second largest red cup that is behind the plate and near the edge of the table" is a Select
-again. A clause after a noun belongs to that noun; one after "and" belongs to the nearest noun that
-already has one.
-"""
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from refergym.assets.builder.colours import NAMES
 from refergym.envs.errors import TaskError
-from refergym.envs.language import nouns
-from refergym.envs.language.words import ORDINALS
-from refergym.envs.programs import Rank, Select, Where
-from refergym.envs.relations.bodies import Reference
-
-COLOURS = frozenset(NAMES)
-MATERIALS = frozenset(
-    ("ceramic", "glass", "metal", "plastic", "cardboard", "paper", "fabric", "wood")
+from refergym.envs.language import place_forms as forms
+from refergym.envs.language.reading import Found, Reader, tokens
+from refergym.envs.programs import (
+    Arrange,
+    Beside,
+    Between,
+    Corner,
+    Direction,
+    Edge,
+    Facing,
+    Floor,
+    Gather,
+    Into,
+    Meets,
+    Missing,
+    Move,
+    Moves,
+    Onto,
+    Program,
+    Select,
+    Turn,
 )
-_ENDS = frozenset(
-    ("that", "and", "from", "to", "of", ",", "away", "points", "itself", "are", "when")
-)
-_RANK_WORDS = {forms[0][0].split()[-1]: key for key, forms in nouns.RANKS.items()}
 
-
-@dataclass(frozen=True)
-class _Form:
-    """One way in which a clause may go: words, and slots for nouns, sides and numbers."""
-
-    relation: str
-    frame: Reference
-    words: tuple[str, ...]
-
-
-def _forms() -> Iterator[_Form]:
-    for relation, forms in nouns.RELATIONS.items():
-        frame: Reference = (
-            "object" if relation in ("face", "back", "horizontal_rotate") else "viewer"
-        )
-        yield _Form(relation, frame, tuple(forms[0].split()))
-    for relation, text in nouns.ROBOT.items():
-        yield _Form(relation, "robot", tuple(text.split()))
-    for relation, text in nouns.OWN.items():
-        yield _Form(relation, "object", tuple(text.split()))
-
-
-_CLAUSES = tuple(_forms())
-_ANY = re.compile(r"[A-Za-z0-9.'-]+|,")
+_CORNERS = (
+    Corner(side="left", depth="front"), Corner(side="right", depth="front"),
+    Corner(side="left", depth="behind"), Corner(side="right", depth="behind"),
+)  # fmt: skip
 
 
 def parse(phrase: str) -> Select:
     """Read a canonical noun phrase.
 
     Raises:
-        TaskError: if it is none, showing where it stops making sense.
+        TaskError: if it is none, showing where it stops making sense, or if it can be read in
+            several ways.
     """
-    reader = _Reader(_ANY.findall(phrase))
-    select, at = reader.noun(0)
-    if at != len(reader.words):
-        raise TaskError(f"{phrase!r}: cannot read from {' '.join(reader.words[at:])!r} on")
-    return select
+    reader = Reader(tokens(phrase))
+    found: Select = _only(phrase, reader, reader.whole(iter(reader.name(0))))
+    return found
 
 
-class _Reader:
-    def __init__(self, words: list[str]) -> None:
-        self.words = words
+def parse_instruction(text: str) -> tuple[str, Program]:
+    """Read a canonical instruction.
 
-    def noun(self, at: int) -> tuple[Select, int]:
-        """Read a noun phrase that starts at a word; returns it and the word after it."""
-        if self._word(at) != "the":
-            raise TaskError(f"expected 'the', got {self._word(at)!r}")
-        at += 1
-        rank, at = self._rank(at)
-        colour = material = None
-        if self._word(at) in COLOURS:
-            colour, at = self._word(at), at + 1
-        if self._word(at) in MATERIALS and self._word(at + 1) not in _ENDS | {""}:
-            material, at = self._word(at), at + 1
-        start = at
-        while at < len(self.words) and self.words[at] not in _ENDS:
-            at += 1
-        category = " ".join(self.words[start:at])
-        if not category:
-            raise TaskError(f"expected a noun, got {self._word(at)!r}")
-        where, rank, at = self._clauses(at, rank)
-        named = None if category == nouns.ANYTHING else category
-        select = Select(
-            category=named, colour=colour, material=material, where=tuple(where), rank=rank
+    Args:
+        text: what `instruct` says without an rng.
+
+    Returns:
+        What is to be done, "point", "pick" or "move", and the program.
+
+    Raises:
+        TaskError: as `parse`.
+    """
+    words = tokens(text)
+    reader = _Instructions((words[0][:1].lower() + words[0][1:], *words[1:]) if words else ())
+    found: tuple[str, Program] = _only(text, reader, reader.whole(reader.instruction()))
+    return found
+
+
+def _only(text: str, reader: Reader, readings: list[Any]) -> Any:
+    if not readings:
+        raise TaskError(f"{text!r}: {reader.error()}")
+    if len(readings) > 1:
+        raise TaskError(f"{text!r}: can be read in {len(readings)} ways")
+    return readings[0]
+
+
+class _Instructions(Reader):
+    """Reads places and whole instructions."""
+
+    def instruction(self) -> Found:
+        for kind, frame in (("pick", forms.PICK), ("point", forms.POINT)):
+            start = frame.canonical[0].lower() + frame.canonical[1:]
+            read = self.name if kind == "pick" else self._pointed
+            for slots, end in self.match(start, 0, {"what": lambda at, r=read: iter(r(at))}):  # type: ignore[misc]
+                yield (kind, slots["what"]), end
+        for slots, end in self.match(forms.DO.canonical, 0, {"what": self._order}):
+            yield ("move", slots["what"]), end
+
+    def _pointed(self, at: int) -> Found:
+        yield from self.name(at)
+        for form, kind in ((forms.TOP, Onto), (forms.INSIDE, Into)):
+            for slots, end in self.match(form.canonical, at, {}):
+                yield kind(anchor=slots["0"]), end
+        for frame, kinds in ((forms.FREE, (Beside, Between, Meets, Edge, Corner)),
+                             (forms.EXACT, (Direction, Turn))):  # fmt: skip
+            for _, start in self.match(frame.canonical, at, {}):
+                yield from ((r, e) for r, e in self._place(start) if isinstance(r, kinds))
+        yield from self._missing(at, forms.GAP.canonical.removeprefix("in "), "gap")
+        yield from self._row_end(at, forms.END.canonical.removeprefix("at "))
+        yield from self._floor(at)
+
+    def _order(self, at: int) -> Found:
+        for move, end in self._move(at):
+            yield move, end
+            yield from self._more((move,), end)
+        slots = {"what": lambda k: iter(self.name(k, is_set=True)), "place": self._place}
+        for held, end in self.match(forms.GATHER.canonical, at, slots):
+            yield Gather(what=held["what"], where=held["place"]), end
+        for axis, to in forms.AXES.items():
+            form = forms.ARRANGE.canonical.replace("{to}", to)
+            for held, end in self.match(form, at, slots):
+                yield Arrange(what=held["what"], axis=axis), end
+
+    def _more(self, moves: tuple[Move, ...], at: int) -> Found:
+        if len(moves) > 2:
+            return
+        for _, start in self.match(forms.THEN.canonical, at, {}):
+            for move, end in self._move(start):
+                yield Moves(parts=(*moves, move)), end
+                yield from self._more((*moves, move), end)
+
+    def _move(self, at: int) -> Found:
+        slots = {"what": lambda k: iter(self.name(k)), "place": self._place}
+        for held, end in self.match(forms.MOVE.canonical, at, slots):
+            yield Move(what=held["what"], where=held["place"]), end
+            if self.word(end) == ",":
+                for facing, after in self._facing(end + 1):
+                    yield Move(what=held["what"], where=held["place"], facing=facing), after
+
+    def _facing(self, at: int) -> Found:
+        for side, to in forms.TO.items():
+            form = forms.FACING_SIDE.canonical.replace("{to}", to)
+            for held, end in self.match(form, at, {}):
+                yield Facing(side=held["side"], to=side), end
+        angled: tuple[tuple[str, Callable[[dict[str, Any]], float | None]], ...] = (
+            (forms.FACING_THING.canonical, lambda held: None),
+            (forms.FACING_SAME.canonical, lambda held: 0.0),
+            (forms.FACING_TURNED.canonical, lambda held: held["angle"] * held["way"]),
         )
-        return select, at
+        for form, angle in angled:
+            for held, end in self.match(form, at, {}):
+                yield Facing(side=held["side"], toward=held["0"], angle=angle(held)), end
 
-    def _rank(self, at: int) -> tuple[Rank | None, int]:
-        k, end = 1, at
-        if self._word(at) in ORDINALS:
-            k, end = ORDINALS.index(self._word(at)) + 1, at + 1
-        found = _RANK_WORDS.get(self._word(end))
-        if found is None:
-            return None, at
-        axis, is_first = found
-        return Rank(axis=axis, position=k if is_first else -k), end + 1
+    def _place(self, at: int) -> Found:
+        for part, end in self._beside(at):
+            yield part, end
+            yield from self._meets((part,), end)
+        for (frame, side), form in forms.DIRECTION.items():
+            for held, end in self.match(form.canonical, at, {}, "a place"):
+                yield Direction(anchor=held["0"], side=side, distance=held["length"], frame=frame,
+                                facing=held.get("side", "")), end  # fmt: skip
+        for held, end in self.match(forms.BETWEEN.canonical, at, {}, "a place"):
+            yield Between(a=held["0"], b=held["1"]), end
+        for form, kind in ((forms.ONTO, Onto), (forms.INTO, Into)):
+            for held, end in self.match(form.canonical, at, {}, "a place"):
+                yield kind(anchor=held["0"]), end
+        yield from self._turn(at)
+        yield from self._border(at)
+        yield from self._missing(at, forms.GAP.canonical, "gap")
+        yield from self._row_end(at, forms.END.canonical)
 
-    def _clauses(self, at: int, rank: Rank | None) -> tuple[list[Where], Rank | None, int]:
-        where: list[Where] = []
-        if self.words[at : at + 2] != ["that", "is"]:
-            return where, rank, at
-        at += 1
-        while True:
-            found = self._nearest(at + 1)
-            if found is not None:
-                return where, found[0], found[1]
-            clause, at = self._clause(at + 1)
-            where.append(clause)
-            if self._word(at) != "and":
-                return where, rank, at
+    def _beside(self, at: int) -> Found:
+        for (frame, side), form in forms.BESIDE.items():
+            for held, end in self.match(form.canonical, at, {}, "a place"):
+                facing = held.get("side", "")
+                yield Beside(anchor=held["0"], side=side, frame=frame, facing=facing), end
 
-    def _nearest(self, at: int) -> tuple[Rank, int] | None:
-        k, start = 1, at
-        if self._word(at) in ORDINALS:
-            k, start = ORDINALS.index(self._word(at)) + 1, at + 1
-        for words, sign in ((["nearest", "to"], 1), (["farthest", "from"], -1)):
-            if self.words[start : start + 2] == words:
-                anchor, end = self.noun(start + 2)
-                return Rank(axis="distance", position=sign * k, anchor=anchor), end
-        return None
+    def _meets(self, parts: tuple[Beside, ...], at: int) -> Found:
+        if len(parts) > 3 or self.word(at) != "and":
+            return
+        for part, end in self._beside(at + 1):
+            yield Meets(parts=(*parts, part)), end
+            yield from self._meets((*parts, part), end)
 
-    def _clause(self, at: int) -> tuple[Where, int]:
-        """Read a relation; the form that takes most words is meant."""
-        best: tuple[Where, int] | None = None
-        for form in _CLAUSES:
-            try:
-                found = self._match(form, at)
-            except TaskError:
-                continue
-            if best is None or found[1] > best[1]:
-                best = found
-        if best is None:
-            raise TaskError(f"expected a relation, got {' '.join(self.words[at : at + 4])!r}")
-        return best
+    def _turn(self, at: int) -> Found:
+        for form in (forms.TURNED.canonical, forms.STRAIGHT.canonical):
+            for held, end in self.match(form, at, {}, "a place"):
+                angle = held.get("angle", 0.0) * held.get("way", 0.0)
+                yield Turn(anchor=held["0"], toward=held["1"], angle=angle,
+                           distance=held["length"]), end  # fmt: skip
 
-    def _match(self, form: _Form, at: int) -> tuple[Where, int]:
-        anchors: dict[int, Select] = {}
-        side, value = "", None
-        for word in form.words:
-            if word in ("{0}", "{1}"):
-                anchors[int(word[1])], at = self.noun(at)
-            elif word == "{side}":
-                side, at = self._word(at), at + 1
-            elif word == "{number}":
-                value, at = self._number(at), at + 1
-            elif word == "{metres}":
-                value, at = self._number(at), at + 2
-                if self._word(at - 1) != "m":
-                    raise TaskError("expected m")
-            elif word == self._word(at):
-                at += 1
-            else:
-                raise TaskError(f"expected {word!r}")
-        ordered = tuple(anchors[k] for k in sorted(anchors))
-        return (
-            Where(
-                relation=form.relation, anchors=ordered, frame=form.frame, side=side, value=value
-            ),
-            at,
-        )
+    def _border(self, at: int) -> Found:
+        for side, edge in forms.EDGES.items():
+            form = forms.EDGE.canonical.replace("{edge}", edge)
+            for _, end in self.match(form, at, {}, "a place"):
+                yield Edge(side=side), end
+        for corner in _CORNERS:
+            edge = forms.EDGES[corner.depth]
+            form = forms.CORNER.canonical.format(edge=edge, side=corner.side)
+            for _, end in self.match(form, at, {}, "a place"):
+                yield corner, end
 
-    def _number(self, at: int) -> float:
-        try:
-            return float(self._word(at))
-        except ValueError as e:
-            raise TaskError(f"expected a number, got {self._word(at)!r}") from e
+    def _missing(self, at: int, form: str, where: Any) -> Iterator[tuple[Missing, int]]:
+        slots = {"one": self.noun, "many": lambda k: self.noun(k, is_set=True)}
+        for held, end in self.match(form, at, slots, "a place"):
+            colour, material, kind = held.get("one") or held["many"]
+            category = f"{material} {kind}" if material else kind
+            yield Missing(category=category, colour=colour, place=where), end
 
-    def _word(self, at: int) -> str:
-        return self.words[at] if at < len(self.words) else ""
+    def _row_end(self, at: int, form: str) -> Found:
+        for side, to in forms.TO.items():
+            yield from self._missing(at, form.replace("{to}", to), side)
+
+    def _floor(self, at: int) -> Found:
+        for _, start in self.match(forms.FLOOR.canonical, at, {}):
+            for side in (*forms.EDGES, "under"):
+                form = forms.UNDER if side == "under" else forms.BESIDE["viewer", side]  # type: ignore[index]
+                words = form.canonical.replace("{0}", "the {furniture}")
+                for held, end in self.match(words, start, {"furniture": self.noun}):
+                    furniture = " ".join(w for w in held["furniture"] if w)
+                    yield Floor(furniture=furniture, side=side), end  # type: ignore[arg-type]

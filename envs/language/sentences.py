@@ -1,146 +1,100 @@
-"""Places and whole instructions for programs."""
+"""Whole instructions for programs."""
 
 import numpy as np
 
-from refergym.envs.language.nouns import Choose, canonical, chooser, noun_phrase
-from refergym.envs.language.words import SIDES, centimetres, metres, number, plural
-from refergym.envs.programs import (
-    Beside,
-    Between,
-    Corner,
-    Direction,
-    Edge,
-    Floor,
-    Into,
-    Meets,
-    Missing,
-    Move,
-    Onto,
-    Program,
-    Region,
-    Select,
-    Turn,
-)
-from refergym.envs.types import Side
-
-_POINT = ("Point at {}.", "Point to {}.", "Show me {}.")
-_PICK = ("Pick up {}.", "Grasp {} and lift it.", "Take {}.")
-_MOVE = ("Put {what} {where}.", "Place {what} {where}.", "Pick up {what} and put it {where}.")
-_FREE = ("the free space", "a free spot on the table", "an empty place on the table")
-_EXACT = ("the point", "the spot", "the place on the table")
-_FLOOR = ("the free floor", "a free spot on the floor", "the empty floor")
-_ON = ("onto", "on", "on top of")
-_IN = ("into", "in", "inside")
-_ROBOT: dict[Side, str] = {
-    "left": "to the robot's left of",
-    "right": "to the robot's right of",
-    "front": "on the robot's side of",
-    "behind": "from the robot beyond",
-}
+from refergym.envs.errors import TaskError
+from refergym.envs.language import place_forms as forms
+from refergym.envs.language.nouns import agreement, check_sayable, noun_phrase, way
+from refergym.envs.language.parse import parse_instruction
+from refergym.envs.language.places import floor, place, spot
+from refergym.envs.language.reading import same_words
+from refergym.envs.language.voices import ANY, CANONICAL, Speaker, Voice
+from refergym.envs.language.words import CHARSET, MAX_LENGTH
+from refergym.envs.programs import Arrange, Facing, Floor, Gather, Move, Moves, Program, Select
 
 
-def instruct(kind: str, program: Program, rng: np.random.Generator | None = None) -> str:
+def instruct(
+    kind: str,
+    program: Program,
+    rng: np.random.Generator | None = None,
+    voice: Voice = ANY,
+) -> str:
     """Say what to do.
 
     Args:
-        kind: "point" or "pick" for programs that say what; ignored for a Move.
+        kind: "pick" to have an object picked up; a program that moves things says so itself, any
+            other is pointed at.
         program: what, or where.
         rng: chooses among equal ways; None takes the canonical one.
+        voice: which ways there are to choose from.
+
+    Returns:
+        A sentence of CHARSET, MAX_LENGTH characters at most.
 
     Raises:
-        TaskError: if English cannot say it without being taken for something else.
+        TaskError: if English cannot say it without being taken for something else, or it is too
+            long.
     """
-    choose = canonical if rng is None else chooser(rng)
-    if isinstance(program, Move):
-        what, where = noun_phrase(program.what, choose), place(program.where, choose)
-        return choose(_MOVE).format(what=what, where=where)
+    check_sayable(program)
+    plain = _sentence(kind, program, CANONICAL)
+    _check_read_back(plain, program)
+    text = plain if rng is None else _sentence(kind, program, Speaker(voice=voice, rng=rng))
+    if not set(text) <= set(CHARSET):
+        raise TaskError(f"{text!r}: expected characters of CHARSET only")
+    if len(text) > MAX_LENGTH:
+        raise TaskError(f"{len(text)} characters: expected {MAX_LENGTH} at most")
+    return text
+
+
+def _sentence(kind: str, program: Program, speaker: Speaker) -> str:
+    if isinstance(program, Move | Moves | Gather | Arrange):
+        order = speaker.choose(forms.DO).format(what=_order(program, speaker))
+        return order[0].upper() + order[1:]
     if isinstance(program, Select):
-        forms = _PICK if kind == "pick" else _POINT
-        return choose(forms).format(noun_phrase(program, choose))
-    if isinstance(program, Floor):
-        return choose(_POINT).format(floor(program, choose))
-    assert isinstance(program, Region)
-    return choose(_POINT).format(spot(program, choose))
+        frame = speaker.choose(forms.PICK if kind == "pick" else forms.POINT)
+        return frame.format(what=noun_phrase(program, speaker, is_last=frame.endswith("{what}.")))
+    what = floor(program, speaker) if isinstance(program, Floor) else spot(program, speaker)
+    return speaker.choose(forms.POINT).format(what=what)
 
 
-def place(region: Region, choose: Choose = canonical) -> str:
-    """Say where to put something: "to the left of the bowl"."""
-    if isinstance(region, Onto):
-        return f"{choose(_ON)} {noun_phrase(region.anchor, choose)}"
-    if isinstance(region, Into):
-        return f"{choose(_IN)} {noun_phrase(region.anchor, choose)}"
-    if isinstance(region, Beside):
-        return _beside(region, choose)
-    if isinstance(region, Between):
-        return f"between {noun_phrase(region.a, choose)} and {noun_phrase(region.b, choose)}"
-    if isinstance(region, Meets):
-        return " and ".join(_beside(p, choose) for p in region.parts)
-    if isinstance(region, Direction):
-        side = _beside(region, choose, "the middle of ")
-        return f"{choose((metres(region.distance), centimetres(region.distance)))} {side}"
-    if isinstance(region, Turn):
-        return _turn(region, choose)
-    if isinstance(region, Edge):
-        return f"at the {_edge(region.side)} edge of the table"
-    if isinstance(region, Corner):
-        return f"in the {_edge(region.depth)} {region.side} corner of the table"
-    return _missing(region, choose)
+def _order(program: Move | Moves | Gather | Arrange, speaker: Speaker) -> str:
+    """What to do, without the frame of a sentence: "put the cup into the bowl"."""
+    if isinstance(program, Moves):
+        said = _order(program.parts[0], speaker)
+        for part in program.parts[1:]:
+            said += speaker.choose(forms.THEN) + _order(part, speaker)
+        return said
+    is_set = not isinstance(program, Move)
+    what = noun_phrase(program.what, speaker, is_set=is_set, is_last=False)
+    if isinstance(program, Arrange):
+        return speaker.choose(forms.ARRANGE).format(what=what, to=forms.AXES[program.axis])
+    where = place(program.where, speaker)
+    if isinstance(program, Gather):
+        return speaker.choose(forms.GATHER).format(what=what, place=where)
+    if program.facing is not None:
+        where += f", {_facing(program.facing, speaker)}"
+    return speaker.choose(forms.MOVE).format(what=what, place=where)
 
 
-def spot(region: Region, choose: Choose = canonical) -> str:
-    """Name a place: "a free spot on the table between the bowl and the cup"."""
-    if isinstance(region, Onto):
-        return f"the top of {noun_phrase(region.anchor, choose)}"
-    if isinstance(region, Into):
-        return f"the inside of {noun_phrase(region.anchor, choose)}"
-    if isinstance(region, Missing):
-        return _missing(region, choose).removeprefix("in ").removeprefix("at ")
-    what = choose(_EXACT if isinstance(region, Direction | Turn) else _FREE)
-    return f"{what} {place(region, choose)}"
+def _facing(facing: Facing, speaker: Speaker) -> str:
+    words = {"side": facing.side, **agreement(facing.side, is_set=False)}
+    if facing.to is not None:
+        return speaker.choose(forms.FACING_SIDE).format(to=forms.TO[facing.to], **words)
+    assert facing.toward is not None, "checked by the program"
+    if facing.angle is None:
+        kind = forms.FACING_THING
+    else:
+        kind = forms.FACING_TURNED if facing.angle else forms.FACING_SAME
+        words |= {"angle": speaker.angle(facing.angle), "way": way(facing.angle)}
+    name = noun_phrase(facing.toward, speaker, is_last=False)
+    return speaker.choose(kind).format(name, **words)
 
 
-def floor(program: Floor, choose: Choose = canonical) -> str:
-    """Name a part of the floor: "the free floor to the left of the dining table"."""
-    side = "under" if program.side == "under" else SIDES[program.side]
-    return f"{choose(_FLOOR)} {side} the {program.furniture}"
-
-
-def _beside(region: Beside | Direction, choose: Choose, of: str = "") -> str:
-    anchor = of + noun_phrase(region.anchor, choose)
-    if region.frame == "viewer":
-        return f"{SIDES[region.side]} {anchor}"
-    if region.frame == "robot":
-        return f"{_ROBOT[region.side]} {anchor}"
-    if region.side == "front":
-        return f"on the {region.facing} side of {anchor}"
-    if region.side == "behind":
-        return f"opposite to the {region.facing} of {anchor}"
-    return f"on the {region.side} when one faces where the {region.facing} points of {anchor}"
-
-
-def _turn(region: Turn, choose: Choose) -> str:
-    anchor, toward = noun_phrase(region.anchor, choose), noun_phrase(region.toward, choose)
-    way = "counter-clockwise" if region.angle > 0 else "clockwise"
-    length = choose((metres(region.distance), centimetres(region.distance)))
-    return (
-        f"{length} from the middle of {anchor}, "
-        f"{number(abs(region.angle))} degrees {way} of the direction to {toward}"
-    )
-
-
-def _missing(region: Missing, choose: Choose) -> str:
-    kind = region.category if region.colour is None else f"{region.colour} {region.category}"
-    if region.place == "gap":
-        forms = ("in the missing place of the row of {}", "in the gap in the row of {}")
-        return choose(forms).format(plural(kind))
-    to = {"left": "to the left", "right": "to the right", "front": "towards the viewer",
-          "behind": "away from the viewer"}[region.place]  # fmt: skip
-    forms = (
-        "at the place where one more {0} continues the row {to}",
-        "at the place where the row of {1} goes on {to}",
-    )
-    return choose(forms).format(kind, plural(kind), to=to)
-
-
-def _edge(side: Side) -> str:
-    return {"left": "left", "right": "right", "front": "front", "behind": "back"}[side]
+def _check_read_back(text: str, program: Program) -> None:
+    """Raise TaskError if the canonical words would be read as another program."""
+    try:
+        _, found = parse_instruction(text)
+    except TaskError as e:
+        raise TaskError(f"it cannot be said clearly: {e}") from e
+    if not same_words(found, program):
+        raise TaskError(f"{text!r} would be read as something else")

@@ -1,6 +1,7 @@
 """The tasks that ship with the package; a user's own needs no more than a `_target_`."""
 
 from refergym.envs.tasks.arrange import ArrangeRow
+from refergym.envs.tasks.mixed import Mixed
 from refergym.envs.tasks.pick import Pick
 from refergym.envs.tasks.pick_place import PickPlace
 from refergym.envs.tasks.point import PointAtFreeSpace, PointAtObject
@@ -10,6 +11,7 @@ from refergym.envs.tasks.waypoint import PointAtWaypoint
 
 __all__ = [
     "ArrangeRow",
+    "Mixed",
     "MoveSequence",
     "Pick",
     "PickPlace",

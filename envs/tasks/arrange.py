@@ -63,7 +63,11 @@ class ArrangeRow(Carrying):
             raise TaskError(f"most: expected {goals.LEAST_ROW} or more, got {most}")
         self.straight, self.even, self.angle = straight, even, angle
         self.tolerance, self.most = tolerance, most
-        self.wants = Wants(graspable=goals.LEAST_ROW * self._graspable, duplicates=True)
+        self.wants = Wants(
+            graspable=goals.LEAST_ROW * self._graspable,
+            alike=goals.LEAST_ROW * self._graspable,
+            duplicates=True,
+        )
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
@@ -86,12 +90,12 @@ class ArrangeRow(Carrying):
                 return task_spec(
                     view,
                     kind=self.kind,
-                    instruction=instruct("move", program, rng),
+                    instruction=instruct("move", program, rng, self.voice),
                     program=program,
                     goal=goal,
                     subgoals=tuple(f"line up {name}" for name in goal.objects),
                     names=[members],
-                    targets=[m.index for m in members],
+                    targets=[view.scene.index(o) for o in goal.objects],
                     places=[areas.pixels_of(view, areas.disc(view, np.array(s), self.tolerance))
                             for s in goal.slots],
                     proof=proof,

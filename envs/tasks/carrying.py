@@ -11,6 +11,7 @@ from refergym.envs import rehearsal
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
 from refergym.envs.judging import judge
+from refergym.envs.language import Voice
 from refergym.envs.referents import Clarity
 from refergym.envs.rehearsal import Carried
 from refergym.envs.task_spec import Act, Proof, PutGoal, TaskSpec
@@ -22,14 +23,15 @@ from refergym.envs.view import View
 class Common(TypedDict):
     """Keys that all of these tasks take.
 
-    clarity: margins of descriptions. room: how much room a place needs, and where the arm gets to.
-    min_grasp_rate: least measured grasp rate of what is moved; None takes any object.
-    min_place_rate: least measured rate of also standing where it was put; None likewise.
-    rehearsed: only ask what works kinematically at the right points. max_steps: steps until
-    truncation.
+    clarity: margins of descriptions. voice: which words are chosen. room: how much room a place
+    needs, and where the arm gets to. min_grasp_rate: least measured grasp rate of what is moved;
+    None takes any object. min_place_rate: least measured rate of also standing where it was put;
+    None likewise. rehearsed: only ask what works kinematically at the right points. max_steps:
+    steps until truncation.
     """
 
     clarity: Clarity
+    voice: Voice
     room: Room
     min_grasp_rate: float | None
     min_place_rate: float | None
@@ -45,6 +47,7 @@ class Carrying:
     def __init__(
         self,
         clarity: Clarity,
+        voice: Voice,
         room: Room,
         *,
         min_grasp_rate: float | None,
@@ -57,6 +60,7 @@ class Carrying:
         if max_steps < 1:
             raise TaskError(f"max_steps: expected >= 1, got {max_steps}")
         self.clarity = clarity
+        self.voice = voice
         self.room = room
         self.min_grasp_rate = min_grasp_rate
         self.min_place_rate = min_place_rate

@@ -108,6 +108,7 @@ def task_spec(
     names: Sequence[Reading | Sequence[Reading]],
     targets: Sequence[int] = (),
     places: Sequence[NDArray[np.int64]] = (),
+    anchors: Sequence[int] = (),
     proof: Proof | None = None,
 ) -> TaskSpec:
     """Put a task on record, with what can be measured of it in its view.
@@ -124,10 +125,11 @@ def task_spec(
         names: what the program's outermost names mean, in the order of `binding.names_in`.
         targets: indices of the objects to point at or to move, in order; none for a place alone.
         places: pixels [K, 2] (x, y) that are right for each place.
+        anchors: visible pixels of what else is named: furniture.
         proof: of tasks that move things.
     """
     named = [r for n in names for one in _listed(n) for r in one.named()]
-    anchors = [r.index for r in named if r.index not in targets]
+    others = [r.index for r in named if r.index not in targets]
     return TaskSpec(
         scene=view.scene.digest,
         kind=kind,
@@ -139,12 +141,12 @@ def task_spec(
         frame=frame_of(program),
         certificate=Certificate(
             target_pixels=int(view.pixels[targets[0]]) if targets else None,
-            anchor_pixels=tuple(int(view.pixels[a]) for a in anchors),
+            anchor_pixels=tuple(int(view.pixels[a]) for a in others) + tuple(anchors),
             area_pixels=len(places[0]) if places else None,
             margin=_least_margin(named),
-            distractors=_distractors(view, targets or anchors),
+            distractors=_distractors(view, targets or others),
             objects=len(view),
-            chance=round(_chance(view, targets, places), 9),
+            chance=float(f"{_chance(view, targets, places):.4g}"),
             center=_has_center(view, targets, places),
             proof=proof,
             backend="",

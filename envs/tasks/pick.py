@@ -93,7 +93,7 @@ class Pick(Carrying):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("pick", program, rng),
+            instruction=instruct("pick", program, rng, self.voice),
             program=program,
             goal=goal,
             subgoals=("hold",),

@@ -205,7 +205,7 @@ class PickPlace(Putting):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("move", program, rng),
+            instruction=instruct("move", program, rng, self.voice),
             program=program,
             goal=goal,
             subgoals=("hold", "put") if goal.turn is None else ("hold", "put", "turn"),

@@ -17,8 +17,8 @@ from refergym.assets.spec import SceneSpec
 from refergym.envs import areas
 from refergym.envs.areas import Room
 from refergym.envs.errors import TaskError
-from refergym.envs.language import instruct
-from refergym.envs.programs import REGIONS, Between, Direction, Region, Select, anchors_of
+from refergym.envs.language import ANY, Voice, instruct
+from refergym.envs.programs import REGIONS, Between, Direction, Missing, Region, Select, anchors_of
 from refergym.envs.proposals import Proposer, check_steps
 from refergym.envs.proposed_places import propose_region
 from refergym.envs.referents import Clarity, Reading, read
@@ -42,6 +42,7 @@ class PointAtObject(OnePoint):
         self,
         clarity: Clarity,
         *,
+        voice: Voice = ANY,
         duplicates: bool = True,
         steps: tuple[int, int] | None = None,
         pack: Pack | None = None,
@@ -50,6 +51,7 @@ class PointAtObject(OnePoint):
 
         Args:
             clarity: margins of descriptions.
+            voice: which words are chosen.
             duplicates: ask the composer for several objects of one category.
             steps: least and most steps of a description, each as often; None takes the shortest.
             pack: assets; None takes the package's own.
@@ -59,6 +61,7 @@ class PointAtObject(OnePoint):
         """
         super().__init__(pack)
         self.clarity = clarity
+        self.voice = voice
         self.steps = check_steps(steps)
         self.wants = Wants(duplicates=duplicates)
 
@@ -88,7 +91,7 @@ class PointAtObject(OnePoint):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("point", program, rng),
+            instruction=instruct("point", program, rng, self.voice),
             program=program,
             goal=PointObjectGoal(object=view.scene.objects[target].id),
             subgoals=("point",),
@@ -107,6 +110,7 @@ class PointAtFreeSpace(OnePoint):
         clarity: Clarity,
         room: Room,
         *,
+        voice: Voice = ANY,
         places: Sequence[Place],
         distance: tuple[float, float],
         tolerance: float,
@@ -121,6 +125,7 @@ class PointAtFreeSpace(OnePoint):
         Args:
             clarity: margins of descriptions.
             room: how free a place must be.
+            voice: which words are chosen.
             places: "direction", "between".
             steps: least and most steps of a program, each as often; None asks for `places` with
                 the shortest names that work.
@@ -137,6 +142,7 @@ class PointAtFreeSpace(OnePoint):
         """
         super().__init__(pack)
         self.clarity = clarity
+        self.voice = voice
         if not places or set(places) - {"direction", "between"}:
             raise TaskError(f"places: expected some of direction, between; got {list(places)}")
         if not 0 < distance[0] <= distance[1]:
@@ -152,7 +158,8 @@ class PointAtFreeSpace(OnePoint):
             raise TaskError(f"regions: expected some of {', '.join(REGIONS)}; got {list(regions)}")
         self.regions = tuple(REGIONS[r] for r in regions)
         self.limits = limits or Limits(tolerance=tolerance, gap=gap)
-        self.wants = Wants(duplicates=steps is not None)
+        needs_row = self.steps is not None and self.regions == (Missing,)
+        self.wants = Wants(duplicates=steps is not None, arrangement="any" if needs_row else "")
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
@@ -184,7 +191,7 @@ class PointAtFreeSpace(OnePoint):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("point", program, rng),
+            instruction=instruct("point", program, rng, self.voice),
             program=program,
             goal=PointAreaGoal(area=area, anchors=anchors),
             subgoals=("point",),

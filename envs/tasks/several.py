@@ -55,7 +55,7 @@ class _Several(Putting):
         return task_spec(
             view,
             kind=self.kind,
-            instruction=instruct("move", program, rng),
+            instruction=instruct("move", program, rng, self.voice),
             program=program,
             goal=goal,
             subgoals=tuple(f"put {p.object}" for p in puts),
@@ -178,7 +178,10 @@ class PutAll(_Several):
         self._set_steps(steps, 1)
         inside = {Onto, Into} & set(self.regions)
         self.wants = Wants(
-            graspable=2 * self._graspable, receptacles=int(bool(inside)), duplicates=True
+            graspable=2 * self._graspable,
+            alike=2 * self._graspable,
+            receptacles=int(bool(inside)),
+            duplicates=True,
         )
 
     def sample(

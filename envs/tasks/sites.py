@@ -169,7 +169,7 @@ class SiteFinder:
             free = areas.free(view, thing.radius, self.room.clearance, without=[target])
             if taken is not None:
                 free = free.difference(taken.buffer(thing.radius + self.room.clearance))
-            inner = areas.largest(place.polygon)
+            inner = areas.largest(place.polygon.intersection(areas.in_picture(view)))
             wish = place.goal if place.goal is not None else _middle(inner, free)
             goal = areas.nearest_free(free.intersection(inner.buffer(-0.01)), wish, self.room)
         assert goal is not None, "what is not on the table has its goal in the middle"

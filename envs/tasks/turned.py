@@ -15,6 +15,7 @@ from refergym.envs.task_spec import TaskSpec, TurnGoal
 from refergym.envs.tasks.carrying import rounded
 from refergym.envs.tasks.pick_place import PickPlace, PickPlaceKeys
 from refergym.envs.tasks.sites import Site
+from refergym.envs.truth import direction_error
 from refergym.envs.types import SIDES, Array
 from refergym.envs.view import View
 
@@ -65,6 +66,8 @@ class PlaceTurned(PickPlace):
         assert now is not None, "one of its level directions"
         if abs(goals.angle_between(now, to)) < 2 * self.turn:
             raise TaskError("it is turned so already")
+        if direction_error(view, np.array(site.area.goal), rounded(to)) > self.turn / 3:
+            raise TaskError("no point that is seen tells the way")
         program = Move(what=what.select, where=site.where, facing=facing)
         turn = TurnGoal(side=side, to=rounded(to), tolerance=self.turn)
         goal = msgspec.structs.replace(self.goal(view, what.index, site), turn=turn)

@@ -1,4 +1,8 @@
-"""Waypoints for a mobile base: point at free floor on one side of the furniture."""
+"""Waypoints for a mobile base: point at free floor beside the furniture or under it.
+
+A place is right if the base has room there and gets there from its start on a straight free path;
+it starts on the floor nearest to the viewer (`floors.start_of`). The goal keeps the start.
+"""
 
 from collections.abc import Sequence
 
@@ -12,24 +16,27 @@ from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs import areas, floors
 from refergym.envs.errors import TaskError
-from refergym.envs.language import instruct
+from refergym.envs.floors import FLOOR_SIDES, Base, FloorSide
+from refergym.envs.language import ANY, Voice, instruct
 from refergym.envs.programs import Floor
 from refergym.envs.task_spec import Area, PointAreaGoal, TaskSpec
 from refergym.envs.tasks.common import OnePoint, Refusals, see, task_spec
-from refergym.envs.types import ID_SUPPORT, SIDES, Frame, Side, State
+from refergym.envs.types import ID_SUPPORT, Array, Frame, State
 from refergym.envs.view import View
 
 
 class PointAtWaypoint(OnePoint):
-    """Point at the free floor to the left of, to the right of, before or behind the furniture."""
+    """Point at the free floor to the left of, right of, before, behind or under the furniture."""
 
     kind = "point_at_waypoint"
 
     def __init__(
         self,
         *,
-        sides: Sequence[Side],
+        voice: Voice = ANY,
+        sides: Sequence[FloorSide],
         radius: float,
+        height: float,
         beside: float,
         pixels: int,
         furniture_pixels: int,
@@ -38,8 +45,10 @@ class PointAtWaypoint(OnePoint):
         """Set which places are asked.
 
         Args:
-            sides: some of left, right, front, behind.
+            voice: which words are chosen.
+            sides: some of left, right, front, behind, under.
             radius: m, of the base: what is kept clear of furniture, walls and the floor's edge.
+            height: m, of the base: it passes under what hangs higher.
             beside: m beyond the furniture's edge, at most, that still count as beside it.
             pixels: least visible pixels of the free floor, in a picture 224 px wide.
             furniture_pixels: likewise of the furniture that is named.
@@ -49,13 +58,15 @@ class PointAtWaypoint(OnePoint):
             TaskError: if a value is out of range.
         """
         super().__init__(pack)
-        if not sides or set(sides) - set(SIDES):
-            raise TaskError(f"sides: expected some of {', '.join(SIDES)}; got {list(sides)}")
-        for key, value in (("radius", radius), ("beside", beside)):
+        if not sides or set(sides) - set(FLOOR_SIDES):
+            known = ", ".join(FLOOR_SIDES)
+            raise TaskError(f"sides: expected some of {known}; got {list(sides)}")
+        for key, value in (("radius", radius), ("height", height), ("beside", beside)):
             if not value > 0:
                 raise TaskError(f"{key}: expected > 0, got {value}")
+        self.voice = voice
         self.sides = tuple(sides)
-        self.radius = radius
+        self.base = Base(radius=radius, height=height)
         self.beside = beside
         self.pixels = pixels
         self.furniture_pixels = furniture_pixels
@@ -68,6 +79,7 @@ class PointAtWaypoint(OnePoint):
         view = see(scene, state, frame, self._pack)
         refusals = Refusals(view)
         named = floors.names(view)
+        start = floors.start_of(view, self.base)
         asked = [(k, side) for k in named for side in self.sides]
         for n in rng.permutation(len(asked)):
             index, side = asked[n]
@@ -76,7 +88,7 @@ class PointAtWaypoint(OnePoint):
                 refusals.refuse(f"too little of the {named[index]} is visible")
                 continue
             try:
-                area, seen = self._place(view, index, side)
+                area, xy = self._place(view, index, side, start)
             except TaskError as e:
                 refusals.refuse(str(e))
                 continue
@@ -84,20 +96,26 @@ class PointAtWaypoint(OnePoint):
             return task_spec(
                 view,
                 kind=self.kind,
-                instruction=instruct("point", program, rng),
+                instruction=instruct("point", program, rng, self.voice),
                 program=program,
                 goal=PointAreaGoal(
-                    area=area, anchors=(scene.supports[index].id,), support=floors.FLOOR
+                    area=area,
+                    anchors=(scene.supports[index].id,),
+                    support=floors.FLOOR,
+                    start=(float(start[0]), float(start[1])),
                 ),
                 subgoals=("point",),
                 names=[],
-                places=[seen],
+                anchors=[shown],
+                places=[xy],
             )
         raise refusals.error(self.kind)
 
-    def _place(self, view: View, index: int, side: Side) -> tuple[Area, NDArray[np.int64]]:
-        """Free floor on a side, and its visible pixels [K, 2]."""
-        area = floors.area_beside(view, index, side, self.radius, self.beside)
+    def _place(
+        self, view: View, index: int, side: FloorSide, start: Array
+    ) -> tuple[Area, NDArray[np.int64]]:
+        """Free floor that the base gets straight to, and the pixels [K, 2] that show it."""
+        area = floors.area_at(view, index, side, self.base, self.beside, start)
         xy = areas.pixels_of(view, area, ID_SUPPORT - floors.FLOOR)
         if len(xy) < self._least(self.pixels, view):
             raise TaskError("too little free floor is visible there: the view must be wider")

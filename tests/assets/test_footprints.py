@@ -5,6 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 import shapely
+import trimesh
 from shapely import Polygon, box
 
 from refergym.assets.errors import SpecError
@@ -12,6 +13,7 @@ from refergym.assets.footprints import (
     fixture_polygon,
     footprint,
     free_region,
+    low_parts,
     outline,
     outline_of,
     overlaps,
@@ -154,3 +156,23 @@ def test_a_fixture_covers_its_turned_box() -> None:
         id="w", pose=Pose(position=(0, 0, 0), orientation=(r, r, 0, 0)), size=(1, 1, 2)
     )
     assert fixture_polygon(fallen).bounds == pytest.approx((-0.5, -1.0, 0.5, 1.0))
+
+
+def test_what_a_table_covers_low_down_is_its_parts_cut_off_at_the_height() -> None:
+    pack, name, c, s = open_pack(), "coffee_table_003", math.cos(0.7), math.sin(0.7)
+    pose = as_pose(np.array([0.4, -0.1, -0.5, *about_z(0.7)]))
+    for height in (0.02, 0.1, 0.3, 0.42):
+        parts = low_parts(pack, name, pose, height - 0.5)
+        expected = []
+        for points in pack.hulls(name):
+            solid = trimesh.convex.convex_hull(points)
+            if solid.bounds[0, 2] < height:
+                low = solid.slice_plane((0, 0, height), (0, 0, -1)).vertices[:, :2]
+                turned = np.add(low @ np.array([[c, s], [-s, c]]), (0.4, -0.1))
+                expected.append(shapely.convex_hull(shapely.multipoints(turned)))
+        assert len(parts) == len(expected)
+        difference = shapely.union_all(parts).symmetric_difference(shapely.union_all(expected))
+        assert difference.area < 1e-6
+    assert len(low_parts(pack, name, pose, -0.4)) == 4, "two feet and two posts"
+    assert len(low_parts(pack, name, pose, -0.08)) == 5, "and the top"
+    assert low_parts(pack, name, pose, -0.5) == ()

@@ -6,8 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from refergym.assets.composers import Tabletop, Wants, tabletop
+from refergym.assets.composers.base import Arrangement
+from refergym.assets.composers.rows import Row, draw_row
+from refergym.assets.library import open_pack
 from refergym.envs import rows
+from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.errors import TaskError
+from refergym.envs.registration import make_env
+from refergym.envs.starts import rest_state, settle
+from refergym.envs.view import Layout
 
 SIDES = {"left": (0, -1), "right": (0, 1), "front": (1, 0), "behind": (-1, 0)}
 
@@ -86,3 +94,50 @@ def test_the_free_place_of_a_grid_is_found(shape: tuple[int, int]) -> None:
 def test_what_is_no_row_with_one_gap_is_refused(points: Any, place: str, message: str) -> None:
     with pytest.raises(TaskError, match=message):
         missing(points, place)
+
+
+@pytest.mark.parametrize("kind", ["row", "grid", "any"])
+def test_composed_rows_are_found_with_their_free_place(
+    kind: Arrangement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Row] = []
+
+    def noted(*args: Any) -> Row:
+        drawn.append(draw_row(*args))
+        return drawn[-1]
+
+    monkeypatch.setattr(tabletop, "draw_row", noted)
+    composer, backend, pack = Tabletop(), KinematicBackend(), open_pack()
+    found, ends = 0, 0
+    for index in range(40):
+        scene = settle(composer.compose(8, index, Wants(arrangement=kind)), backend)
+        layout = Layout(scene, rest_state(scene, "kinematic"), pack)
+        row = drawn[-1]
+        kinds = [t.index for t in layout.things if t.category == row.items[0].info.category]
+        assert kinds == list(range(len(row.items)))
+        for place in ("gap", *SIDES):
+            try:
+                at = rows.missing(layout, kinds, place)
+            except TaskError:
+                continue
+            is_there = np.hypot(*(at - (row.free.x, row.free.y))) < 0.01
+            assert is_there or place != "gap"
+            found += is_there
+            ends += is_there and place != "gap"
+    assert found >= 0.9 * 40
+    assert found == 40, "each free place has one name"
+    assert (ends > 0) == (kind != "grid")
+
+
+@pytest.mark.parametrize("backend", ["kinematic", pytest.param("bullet", marks=pytest.mark.bullet)])
+def test_missing_places_are_asked_for_in_every_scene(backend: str) -> None:
+    asked = ["task.steps=[1,1]", "task.regions=[missing]"]
+    env = make_env("point_at_free_space", backend, overrides=asked)
+    told = set()
+    for index in range(8):
+        _, info = env.reset(seed=4, options={"index": index})
+        told.add(info["start"].task.program.place)
+        *_, info = env.step(np.array(info["truth"]["point_uv"]))
+        assert info["verdict"].success
+    env.close()
+    assert len(told) >= 2

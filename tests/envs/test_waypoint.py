@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import shapely
 from furnished import BLOCKS, KINDS, RADIUS, SIZE, room, start
+from shapely import affinity
+from shapely.geometry.base import BaseGeometry
 
 from refergym.assets import camera as pinhole
+from refergym.assets import records
 from refergym.assets.library import Pack
 from refergym.assets.seeding import generator
 from refergym.assets.spec import FixtureSpec, ObjectSpec, Pose, SceneSpec
-from refergym.envs import floors
+from refergym.envs import floors, paths
 from refergym.envs.areas import polygon_of
 from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.errors import TaskError
+from refergym.envs.grammar import load_program
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.registration import make_env
 from refergym.envs.render.embree import EmbreeRenderer
@@ -23,13 +27,15 @@ from refergym.envs.tasks import PointAtWaypoint
 from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT, SIDES
 from refergym.envs.view import Layout
 
-BASE, BESIDE = 0.25, 1.2
+BASE, HIGH, BESIDE = 0.25, 0.3, 1.2
+FAR = np.array([0.6, -2.0])
 MIDDLE, YAW = np.array([0.65, 0.0]), 0.3
 WORDS = {
     "left": "to the left of",
     "right": "to the right of",
     "front": "in front of",
     "behind": "behind",
+    "under": "under",
 }
 
 
@@ -47,6 +53,7 @@ def task(pack: Pack, **parts: object) -> PointAtWaypoint:
     limits: dict[str, object] = {
         "sides": SIDES,
         "radius": BASE,
+        "height": HIGH,
         "beside": BESIDE,
         "pixels": 150,
         "furniture_pixels": 400,
@@ -62,6 +69,21 @@ def table_corners(kind: str) -> np.ndarray:
         local = furnished.circle(RADIUS)
     c, s = np.cos(YAW), np.sin(YAW)
     return local @ np.array([[c, s], [-s, c]]) + MIDDLE
+
+
+def low_parts(kind: str) -> list[shapely.Polygon]:
+    """What of the table in `room` is lower than the base, seen from above."""
+    if kind == "outline":
+        return []
+    boxes = [shapely.box(-0.05, -0.05, 0.05, 0.05)]
+    if kind == "table":
+        x, y = np.array(SIZE) / 2 - 0.05
+        boxes = [shapely.box(-x, -y, x, y)]
+        boxes += [shapely.box(-0.025, -0.025, 0.025, 0.025)] * 4
+        at = [(0, 0), (x, y), (-x, y), (x, -y), (-x, -y)]
+        boxes = [affinity.translate(b, *a) for b, a in zip(boxes, at, strict=True)]
+    turned = [affinity.rotate(b, YAW, origin=(0, 0), use_radians=True) for b in boxes]
+    return [affinity.translate(b, *MIDDLE) for b in turned]
 
 
 def viewer(spec: SceneSpec) -> dict[str, np.ndarray]:
@@ -83,13 +105,15 @@ def test_places_are_where_the_words_say_and_have_room(
     furniture: Pack, renderer: EmbreeRenderer, kind: str
 ) -> None:
     eyes = ((2.1, 0.5, 1.15), (1.6, -1.6, 1.0), (1.9, 1.4, 0.9))
-    sides = set()
+    sides, shaded = set(), 0
     for eye in eyes:
         spec = room(furniture, kind, *BLOCKS, eye=eye)
         corners, toward = table_corners(kind), viewer(spec)
-        walls = [shapely.box(*_ends(f)) for f in spec.fixtures]
+        walls = [shapely.box(*_ends(f)) for f in spec.fixtures if f.id.startswith("wall")]
         floor = shapely.Polygon(furnished.circle(2.6, 6) + np.array([0.5, 0.0]))
         table = shapely.Polygon(corners)
+        arm = shapely.Point(0, 0).buffer(0.2)
+        in_the_way = shapely.union_all([*walls, arm, *low_parts(kind)])
         for spec_ in places(spec, renderer, furniture, 5):
             side = next(s for s in SIDES if f" {WORDS[s]} the " in spec_.instruction)
             sides.add(side)
@@ -101,6 +125,14 @@ def test_places_are_where_the_words_say_and_have_room(
             low, high = np.array(area.bounds).reshape(2, 2)
             drawn = rng.uniform(low, high, (400, 2))
             inside = drawn[shapely.contains_xy(area, *drawn.T)]
+            assert spec_.goal.start == pytest.approx(eye[:2]), "nothing stands below the viewer"
+            ways = shapely.linestrings([[eye[:2], at] for at in drawn])
+            whole = shapely.contains_xy(shapely.Polygon(spec_.goal.area.ring), *drawn.T)
+            is_free = shapely.contains_xy(area, *drawn.T)
+            assert (shapely.distance(ways, in_the_way)[is_free] > BASE - 0.012).all()
+            beside = shapely.distance(shapely.points(drawn), table) > BASE
+            assert (shapely.distance(ways, in_the_way)[whole & beside & ~is_free] <= BASE).all()
+            shaded += int((whole & beside & ~is_free).sum())
             for at in (*inside, np.array(spec_.goal.area.goal[:2])):
                 ahead = at @ toward[side] - (corners @ toward[side]).max()
                 assert -1e-4 < ahead < BESIDE + 1e-4
@@ -115,6 +147,7 @@ def test_places_are_where_the_words_say_and_have_room(
                 assert floor.contains(point)
                 assert np.hypot(*at) > BASE + 0.15
     assert len(sides) >= 3
+    assert shaded > 20
 
 
 def _ends(fixture: FixtureSpec) -> tuple[float, float, float, float]:
@@ -162,21 +195,140 @@ def test_what_lies_or_stands_on_the_floor_is_kept_clear_of(furniture: Pack) -> N
     block = ObjectSpec(id="lost", asset="block", pose=low)
     wall = FixtureSpec(id="post", pose=Pose(position=(at.x, at.y, 0.0)), size=(0.1, 0.1, 1.0))
     lamp = msgspec.structs.replace(wall, pose=Pose(position=(at.x, at.y, 1.5)))
-    grown = 4 * 0.1 * BASE + np.pi * BASE**2
+    post = shapely.box(at.x - 0.05, at.y - 0.05, at.x + 0.05, at.y + 0.05)
     for change, taken in (
-        ({"objects": (*spec.objects, block)}, 4 * 0.05 * BASE + np.pi * BASE**2 + 0.05**2),
-        ({"fixtures": (*spec.fixtures, wall)}, grown + 0.1**2),
-        ({"fixtures": (*spec.fixtures, lamp)}, 0.0),
+        ({"objects": (*spec.objects, block)}, post.buffer(-0.025, join_style="mitre")),
+        ({"fixtures": (*spec.fixtures, wall)}, post),
+        ({"fixtures": (*spec.fixtures, lamp)}, None),
     ):
         after = _free(msgspec.structs.replace(spec, **change), furniture)
         lost = before.difference(after)
-        assert lost.area <= taken + 1e-9
-        assert lost.area >= 0.3 * taken
+        if taken is None:
+            assert lost.is_empty
+            continue
+        assert lost.buffer(1e-4).covers(taken.buffer(BASE - 0.012).intersection(before))
+        ends = shapely.get_coordinates(lost.buffer(-1e-4))
+        ways = shapely.linestrings([[FAR, end] for end in ends])
+        assert (shapely.distance(ways, taken) <= BASE).all(), "what is lost is on or behind it"
 
 
 def _free(spec: SceneSpec, pack: Pack) -> shapely.Polygon:
-    area = floors.area_beside(Layout(spec, start(spec), pack), 0, "left", BASE, BESIDE)
-    return polygon_of(area)
+    layout = Layout(spec, start(spec), pack)
+    return polygon_of(floors.area_at(layout, 0, "left", base(), BESIDE, FAR))
+
+
+def base(height: float = HIGH) -> floors.Base:
+    return floors.Base(radius=BASE, height=height)
+
+
+def under(spec: SceneSpec, pack: Pack, height: float) -> BaseGeometry:
+    """Where the base may stand under the table of a room, driving from where it starts."""
+    layout = Layout(spec, start(spec), pack)
+    at = floors.start_of(layout, base(height))
+    return polygon_of(floors.area_at(layout, 0, "under", base(height), BESIDE, at))
+
+
+def test_under_a_table_the_base_has_to_pass_its_legs_and_bars(furniture: Pack) -> None:
+    ahead = MIDDLE + 1.5 * np.array([np.cos(YAW), np.sin(YAW)])
+    spec = room(furniture, "table", eye=(*ahead, 1.15))
+    with pytest.raises(TaskError, match="gets straight to"):
+        under(spec, furniture, 0.29)
+    where = under(spec, furniture, 0.27)
+    assert shapely.Polygon(table_corners("table")).buffer(1e-4).covers(where)
+    local = affinity.rotate(
+        affinity.translate(where, *-MIDDLE), -YAW, origin=(0, 0), use_radians=True
+    )
+    x, y = SIZE[0] / 2 - 0.05, SIZE[1] / 2 - 0.05
+    legs = shapely.multipoints([(x, y), (-x, y), (x, -y), (-x, -y)])
+    assert local.distance(legs) > BASE - 0.005
+    assert local.covers(shapely.box(-0.06, -0.25, 0.06, 0.25)), "between the legs there is room"
+
+
+def test_what_is_under_a_table_behind_its_foot_is_not_got_to_straight(furniture: Pack) -> None:
+    spec = room(furniture, "round table", eye=(2.1, 0.5, 1.15))
+    where = under(spec, furniture, HIGH)
+    ahead = np.array([2.1, 0.5]) - MIDDLE
+    ahead /= np.hypot(*ahead)
+    assert where.contains(shapely.Point(MIDDLE + 0.4 * ahead))
+    assert not where.contains(shapely.Point(MIDDLE - 0.4 * ahead))
+
+
+def test_a_bare_slab_hides_nothing_that_is_under_it(furniture: Pack) -> None:
+    spec = room(furniture, "outline")
+    slab = shapely.Polygon(table_corners("outline"))
+    arm = shapely.Point(0, 0).buffer(floors.ARM + BASE)
+    free = slab.difference(arm)
+    assert free.area < 0.9 * slab.area, "the arm's pedestal stands next to it"
+    assert under(spec, furniture, HIGH).area == pytest.approx(free.area, rel=0.02)
+    with pytest.raises(TaskError, match="gets straight to"):
+        under(spec, furniture, furnished.HEIGHT)
+
+
+def test_places_under_a_table_are_asked_and_seen(furniture: Pack, renderer: EmbreeRenderer) -> None:
+    spec = room(furniture, "round table", *BLOCKS)
+    frame = renderer.render(spec, start(spec))
+    made = task(furniture, sides=["under"]).sample(spec, start(spec), frame, generator(0, "test"))
+    assert made.certificate.objects == len(BLOCKS)
+    assert made.certificate.distractors == 0
+    assert made.instruction.endswith(" under the round table.")
+    program = records.canonical_json(made.program)
+    assert load_program(program) == made.program
+    at = shapely.Point(made.goal.area.goal[:2])
+    assert shapely.Polygon(table_corners("round table")).contains(at)
+
+
+def test_the_certificate_tells_whether_the_pictures_middle_is_right(
+    furniture: Pack, renderer: EmbreeRenderer
+) -> None:
+    told = set()
+    goal = (0.5, 0.0, -0.25)
+    for _ in range(2):
+        spec = room(furniture, "round table", *BLOCKS, target=goal)
+        frame = renderer.render(spec, start(spec))
+        made = task(furniture, sides=["under"]).sample(
+            spec, start(spec), frame, generator(0, "test")
+        )
+        ahead = pinhole.unproject(spec.camera, np.array([[112.5, 112.5]]), frame.depth[112, 112])[0]
+        is_floor = abs(ahead[2] + furnished.HEIGHT) < 1e-3
+        right = is_floor and shapely.contains_xy(polygon_of(made.goal.area), *ahead[:2])
+        assert made.certificate.center == right
+        told.add(right)
+        goal = made.goal.area.goal
+    assert told == {True, False}
+
+
+def test_the_base_starts_beside_the_furniture_nearest_to_the_viewer(furniture: Pack) -> None:
+    spec = room(furniture, "table", eye=(0.9, 0.1, 0.8))
+    layout = Layout(spec, start(spec), furniture)
+    at = shapely.Point(floors.start_of(layout, base()))
+    table = shapely.Polygon(table_corners("table"))
+    assert table.distance(at) == pytest.approx(BASE + paths.AIR, abs=0.01)
+    assert at.distance(shapely.Point(0.9, 0.1)) == pytest.approx(
+        table.exterior.distance(shapely.Point(0.9, 0.1)) + BASE + paths.AIR, abs=0.01
+    )
+
+
+def test_a_base_that_is_walled_in_gets_nowhere(furniture: Pack) -> None:
+    spec = room(furniture, "table", eye=(2.1, 0.5, 1.15))
+    walls = tuple(
+        FixtureSpec(
+            id=f"side_{k}",
+            pose=Pose(position=(2.1 + x, 0.5 + y, 0.0)),
+            size=(0.05 if x else 1.0, 0.05 if y else 1.0, 1.5),
+        )
+        for k, (x, y) in enumerate(((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)))
+    )
+    closed = msgspec.structs.replace(spec, fixtures=walls)
+    layout = Layout(closed, start(closed), furniture)
+    at = floors.start_of(layout, base())
+    assert at == pytest.approx([2.1, 0.5])
+    for side in floors.FLOOR_SIDES:
+        with pytest.raises(TaskError, match="gets straight to"):
+            floors.area_at(layout, 0, side, base(), 0.5, at)
+    full = FixtureSpec(id="full", pose=Pose(position=(0.5, 0, -0.5)), size=(9.0, 9.0, 0.1))
+    blocked = msgspec.structs.replace(spec, fixtures=(full,))
+    with pytest.raises(TaskError, match="no floor where the base could start"):
+        floors.start_of(Layout(blocked, start(blocked), furniture), base())
 
 
 def test_a_scene_that_shows_no_floor_says_so(furniture: Pack, renderer: EmbreeRenderer) -> None:
@@ -192,9 +344,10 @@ def test_a_scene_that_shows_no_floor_says_so(furniture: Pack, renderer: EmbreeRe
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sides": ["above"]}, "sides: expected some of left, right, front, behind"),
+        ({"sides": ["above"]}, "sides: expected some of left, right, front, behind, under"),
         ({"sides": []}, "sides: expected some of"),
         ({"radius": 0.0}, "radius: expected > 0, got 0"),
+        ({"height": 0.0}, "height: expected > 0, got 0"),
         ({"beside": -1.0}, "beside: expected > 0, got -1"),
     ],
 )
