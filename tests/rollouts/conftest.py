@@ -19,18 +19,27 @@ GENERATED = {
     "floor": ["task=point_at_waypoint"],
     "pick": ["task=pick"],
     "put": ["task=pick_place"],
+    "sequence": ["task=sequence"],
 }
+
+
+class Generated(dict):
+    """Folders of eight generated tasks of a kind, by name; each is made when first asked for."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def __missing__(self, name):
+        quick = ["renderer.shadows=false", "renderer.antialias=none", "workers=0", "per_scene=4"]
+        self[name] = self.root / name
+        generate.generate([*GENERATED[name], *quick, "count=8", f"out={self[name]}"])
+        return self[name]
 
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory):
-    """Folders of eight generated tasks of each kind, by name."""
-    folders = {}
-    quick = ["renderer.shadows=false", "renderer.antialias=none", "workers=0", "per_scene=4"]
-    for name, words in GENERATED.items():
-        folders[name] = tmp_path_factory.mktemp("generated") / name
-        generate.generate([*words, *quick, "count=8", f"out={folders[name]}"])
-    return folders
+    """Return `Generated`."""
+    return Generated(tmp_path_factory.mktemp("generated"))
 
 
 @pytest.fixture

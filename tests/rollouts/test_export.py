@@ -12,8 +12,7 @@ from refergym.assets.library import open_pack
 from refergym.envs.disparity import relative_inverse_depth
 from refergym.envs.key_steps import key_steps
 from refergym.envs.starts import rest_state
-from refergym.envs.task_spec import PutGoal
-from refergym.envs.truth import mask_of
+from refergym.envs.task_spec import PointObjectGoal, PutGoal
 from refergym.envs.view import View
 from refergym.rollouts import cli, export, generate, taskfile
 from refergym.rollouts.errors import ConfigError, OutputError
@@ -22,7 +21,7 @@ from refergym.rollouts.refspatial.questions import Question, questions
 from refergym.rollouts.refspatial.schema import SUFFIX
 from refergym.rollouts.refspatial.scoring import pixels_in
 
-KINDS = ("object", "place", "floor", "pick", "put")
+KINDS = ("object", "place", "floor", "pick", "put", "sequence")
 
 
 def exported(tasks: Path, out: Path, *more: str) -> tuple[list[Sample], export.Report]:
@@ -63,12 +62,15 @@ def test_what_is_exported_is_read_back_and_is_right(
         )
         for turn, (entry, view, question) in zip(sample.turns, expected[sample.id], strict=True):
             task = entry.start.task
-            if not isinstance(task.goal, PutGoal) and kind != "pick":
+            if kind in ("object", "place", "floor"):
                 assert turn.question == f"{task.instruction} {SUFFIX}"
             ((x, y),) = pixels_in(turn.answer, *question.mask.shape[::-1]).tolist()
             assert question.mask[y, x]
             if question.kind == "location":
-                assert np.array_equal(question.mask, mask_of(task, view))
+                goal = question.task.goal
+                assert isinstance(goal, PointObjectGoal)
+                shown = view.frame.ids == view.scene.index(goal.object)
+                assert np.array_equal(question.mask, shown)
             assert turn.thought is not None
             steps = key_steps(question.task, view)
             lines = turn.thought.thinking.splitlines()
