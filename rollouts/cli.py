@@ -13,6 +13,10 @@ COMMANDS = {
     "doctor": ("refergym.rollouts.doctor", "check this machine; say what is missing"),
     "evaluate": ("refergym.rollouts.evaluate", "run a policy on episodes, judge, report"),
     "generate": ("refergym.rollouts.generate", "make tasks with certificates and pictures"),
+    "export": (
+        "refergym.rollouts.export",
+        "write tasks as RefSpatial or RefSpatial-Bench has them",
+    ),
     "agreement": (
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",

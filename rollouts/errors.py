@@ -4,6 +4,7 @@ RolloutError (ValueError)
 ├── ConfigError     a wrong key, choice, type or value; names the key and what is allowed
 ├── OutputError     an output folder that cannot be used as asked; names the fix
 ├── EpisodeError    a damaged or foreign episode file; names file and line
+├── DataError       data of another make that cannot be read; names file, item and field
 ├── PolicyError     a policy that breaks the protocol (number or kind of answers)
 └── PoolError       workers that cannot start at all
 """
@@ -23,6 +24,10 @@ class OutputError(RolloutError):
 
 class EpisodeError(RolloutError):
     """An episode file is damaged or of another version. The message names file and line."""
+
+
+class DataError(RolloutError):
+    """A file of another make cannot be read. The message names the file, or the item's field."""
 
 
 class PolicyError(RolloutError):

@@ -1,0 +1,155 @@
+"""`refergym export`: generated tasks as RefSpatial training data, or in RefSpatial-Bench's layout.
+
+Tasks that cannot be asked so are left out, logged and counted; the others are written.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from refergym.assets import records
+from refergym.assets.library import Pack, open_pack
+from refergym.assets.records import Record
+from refergym.rollouts import arguments, config, output, taskfile
+from refergym.rollouts.errors import ConfigError, OutputError
+from refergym.rollouts.refspatial.bench import AssetSplit, write_bench
+from refergym.rollouts.refspatial.scenes import Scene, scenes
+from refergym.rollouts.refspatial.writing import write_refspatial
+
+log = logging.getLogger(__name__)
+
+REPORT = "report.json"
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """The keys of configs/export.yaml; their defaults and their meaning stand there."""
+
+    tasks: Name
+    format: Literal["refspatial", "refspatial_bench"]
+    out: Name
+    pack: str | None
+    turns: Annotated[int, msgspec.Meta(ge=1)]
+    unseen: tuple[AssetSplit, ...]
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """What an export came to."""
+
+    tasks: int
+    """read"""
+    pictures: int
+    """written"""
+    questions: dict[str, int]
+    """written, by kind"""
+    samples: dict[str, int]
+    """written, by file or split"""
+    left_out: dict[str, int]
+    """tasks and lines that gave no question, by cause"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit status: 1 if nothing could be written."""
+    args = arguments.parse("export", "export", argv)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task("tasks", total=None)
+        report, out = export(
+            args.overrides,
+            args.config_dir,
+            lambda done, total: bar.update(line, completed=done, total=total),
+        )
+    for cause, count in Counter(report.left_out).most_common():
+        log.warning("left out: %d x %s", count, cause)
+    written = ", ".join(f"{name} {count}" for name, count in report.samples.items())
+    log.info("%d questions from %d of %d tasks in %s: %s", sum(report.questions.values()),
+             report.tasks - sum(report.left_out.values()), report.tasks, out,
+             written or "nothing")  # fmt: skip
+    return int(not report.questions)
+
+
+def export(
+    overrides: Sequence[str] = (),
+    config_dir: str | Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Report, Path]:
+    """Export as the command does.
+
+    Args:
+        overrides: "key=value" as on the command line.
+        config_dir: a folder with further yaml files.
+        on_progress: told how many tasks are done, of how many.
+
+    Returns:
+        The report, which is written to the folder as well, and the folder.
+
+    Raises:
+        ConfigError: if a key or a value is wrong.
+        OutputError: if there are no tasks, or the folder cannot be written or is not empty.
+    """
+    settings = records.convert(
+        config.compose("export", overrides, config_dir).config, Settings, error=ConfigError
+    )
+    source, out = Path(settings.tasks), Path(settings.out)
+    left_out: Counter[str] = Counter()
+    entries, bad = taskfile.read_tasks(source / taskfile.FILE)
+    for line in bad:
+        log.warning("%s:%d: %s", source / taskfile.FILE, line.line, line.reason)
+        left_out["a damaged line"] += 1
+    if not entries:
+        raise OutputError(f"tasks: no good task in {source}; make some with refergym generate")
+    pack = open_pack(settings.pack)
+    _check_pack(source, pack)
+    kinds: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
+    pictures = done = 0
+
+    def counted() -> Iterator[Scene]:
+        nonlocal pictures, done
+        for scene in scenes(source, entries, pack, left_out):
+            yield scene
+            pictures, done = pictures + 1, done + scene.tasks
+            kinds.update(q.kind for q in scene.questions)
+            on_progress(done, len(entries))
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise OutputError(f"out: {out} is not empty; choose another folder")
+        if settings.format == "refspatial":
+            write_refspatial(
+                out, counted(), settings.turns, lambda s: samples.update([s.part.split("/")[-1]])
+            )
+        else:
+            write_bench(out, counted(), settings.unseen, lambda i: samples.update([i.split]))
+        report = Report(
+            tasks=len(entries) + len(bad),
+            pictures=pictures,
+            questions=dict(sorted(kinds.items())),
+            samples=dict(sorted(samples.items())),
+            left_out=dict(left_out.most_common()),
+        )
+        output.write_json(out / REPORT, report)
+    except OSError as e:
+        raise OutputError(f"out: cannot write {out}: {e.strerror}") from e
+    return report, out
+
+
+def _check_pack(source: Path, pack: Pack) -> None:
+    """Compare the pack with the one that the tasks were made with, where the run tells."""
+    path = source / output.RUN
+    try:
+        made_with = json.loads(path.read_bytes()).get("pack_digest")
+    except (OSError, ValueError, AttributeError):
+        log.warning("%s: cannot be read, so which pack the tasks need is unknown", path)
+        return
+    if made_with != pack.digest:
+        raise OutputError(
+            f"pack: the tasks in {source} were made with another pack; name its folder by pack="
+        )
