@@ -100,7 +100,7 @@ def _corner(p: Proposer, count: int) -> Region:
 
 
 def _onto(p: Proposer, count: int) -> Region:
-    flat = [t.index for t in p.view.things if t.info.flat_top]
+    flat = [t.index for t in p.view.things if t.flat_top]
     return Onto(anchor=p.anchor(count - 2, fits=flat.__contains__)[0])
 
 

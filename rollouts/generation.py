@@ -117,7 +117,7 @@ class _Maker:
         return Scene(index=index, entries=entries, reasons=causes)
 
     def _checked(self, start: Start, causes: Counter[str]) -> Start | None:
-        """The start, proved where it moves things; None if it is not taken, with the cause noted."""
+        """The start, proved where it moves things; None, and why is noted, if it is not taken."""
         reason = self.plan.only.reason(start, self.pack)
         part = part_for(self.env.task, start.task.kind)
         if reason is None and self.plan.prove and part is not None and part.moves:

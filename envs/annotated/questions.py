@@ -205,7 +205,7 @@ class _PlaceAsker(_Asker):
         self.words = rng if is_table else None  # only canonical words do without "the table"
 
     def ask(self, count: int) -> Question | None:
-        region = self.proposer.region(count, self.kinds, tries=1)
+        region = propose_region(self.proposer, count, self.kinds, tries=1)
         if region is None:
             return None
         try:

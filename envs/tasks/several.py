@@ -128,7 +128,7 @@ class MoveSequence(_Several):
         rng: np.random.Generator,
     ) -> tuple[Reading, Site]:
         """One more move that leaves what the others name where it is."""
-        view = proposer.view
+        view = words.view
         moved = [what.index for what, _ in parts]
         named = [r.index for what, site in parts for n in (what, *site.names) for r in n.named()]
         count = int(rng.integers(self.steps[0], self.steps[1] + 1))
