@@ -41,6 +41,11 @@ class Named(Protocol):
         """The material's name if it is known."""
         ...
 
+    @property
+    def flat_top(self) -> bool:
+        """Whether things can stand on it."""
+        ...
+
 
 class Shown(Named, Protocol):
     """One thing as it stands."""
@@ -68,11 +73,6 @@ class Shown(Named, Protocol):
     @property
     def radius(self) -> float:
         """m, of the circle round the centre that holds the footprint."""
-        ...
-
-    @property
-    def flat_top(self) -> bool:
-        """Whether things can stand on it."""
         ...
 
 

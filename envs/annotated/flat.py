@@ -43,6 +43,8 @@ class FlatThing:
     category: str
     colour: str | None
     material: str | None
+    flat_top: bool = False
+    """nothing is known of its top"""
 
 
 class FlatView:

@@ -44,6 +44,7 @@ from refergym.envs.programs import (
     Turn,
 )
 from refergym.envs.proposals import Proposer, check_steps
+from refergym.envs.proposed_places import propose_region
 from refergym.envs.referents import Clarity, Reading, read
 from refergym.envs.regions import Limits, area_in, locate
 
