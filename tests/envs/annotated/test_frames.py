@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 import shapely
@@ -109,6 +110,14 @@ def test_pixels_and_shares_follow_the_depth():
     cut = FrameView(frame_of((TABLE, *CUPS), camera=aside))
     assert cut.share(1) == 0.0
     assert cut.pixels[1] == 0
+
+
+def test_what_the_pictures_edge_cuts_is_less_visible():
+    px, _ = pinhole.project(CAMERA, CUPS[0].box.centre[None])
+    at_the_edge = msgspec.structs.replace(CAMERA, cx=CAMERA.cx - float(px[0, 0]))
+    cut = FrameView(frame_of((TABLE, *CUPS), camera=at_the_edge))
+    assert cut.share(1) == pytest.approx(0.5, abs=0.1)
+    assert cut.share(2) > 0.9
 
 
 def test_masks_win_over_boxes():
