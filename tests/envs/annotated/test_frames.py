@@ -1,6 +1,7 @@
 """Annotated frames made by hand: pixels, shares, surfaces, and what boxes tell."""
 
 import dataclasses
+from collections import Counter
 
 import msgspec
 import numpy as np
@@ -274,3 +275,9 @@ def test_questions_repeat_for_a_seed_and_answers_lie_in_their_masks():
         next(questions(frame, np.random.default_rng(0), steps=(0, 9)))
     objects = questions(frame, np.random.default_rng(0), steps=(1, 2), count=6, places=0.0)
     assert all(q.target is not None and q.facts[-1].perception == "Position" for q in objects)
+
+
+def test_of_a_frame_without_things_nothing_is_asked():
+    refused = Counter()
+    assert not list(questions(frame_of((), (TABLE,)), np.random.default_rng(0), refused=refused))
+    assert refused["nothing clear to name"] > 0
