@@ -62,7 +62,7 @@ class SurfaceView(FrameView):
         """Which pixels [H, W] show no thing but, if it is one, the surface's owner."""
         owner = None if self.surface.owner is None else self.surface.owner.id
         own = [o.id == owner for o in self._objects]
-        return np.append(own, True)[self.ids]
+        return np.array([*own, True])[self.ids]  # -1 takes the last
 
     def in_the_way(self) -> list[int]:
         """Things that take room on the surface, or hang lower over it than `HEADROOM`."""

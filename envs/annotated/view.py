@@ -222,7 +222,7 @@ class FrameView:
     def _is_shown(self) -> NDArray[np.bool_]:
         """Which pixels [H, W] show a thing that is no furniture."""
         small = [o.category not in surfaces.SUPPORTS for o in self._objects]
-        return np.append(small, False)[self.ids]  # -1 takes the last
+        return np.array([*small, False])[self.ids]  # -1 takes the last
 
     def _below(self, index: int) -> int:
         body = self.bodies[index]

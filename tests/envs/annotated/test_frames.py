@@ -1,7 +1,9 @@
 """Annotated frames made by hand: pixels, shares, surfaces, and what boxes tell."""
 
 import dataclasses
+from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 import shapely
@@ -109,6 +111,14 @@ def test_pixels_and_shares_follow_the_depth():
     cut = FrameView(frame_of((TABLE, *CUPS), camera=aside))
     assert cut.share(1) == 0.0
     assert cut.pixels[1] == 0
+
+
+def test_what_the_pictures_edge_cuts_is_less_visible():
+    px, _ = pinhole.project(CAMERA, CUPS[0].box.centre[None])
+    at_the_edge = msgspec.structs.replace(CAMERA, cx=CAMERA.cx - float(px[0, 0]))
+    cut = FrameView(frame_of((TABLE, *CUPS), camera=at_the_edge))
+    assert cut.share(1) == pytest.approx(0.5, abs=0.1)
+    assert cut.share(2) > 0.9
 
 
 def test_masks_win_over_boxes():
@@ -265,3 +275,9 @@ def test_questions_repeat_for_a_seed_and_answers_lie_in_their_masks():
         next(questions(frame, np.random.default_rng(0), steps=(0, 9)))
     objects = questions(frame, np.random.default_rng(0), steps=(1, 2), count=6, places=0.0)
     assert all(q.target is not None and q.facts[-1].perception == "Position" for q in objects)
+
+
+def test_of_a_frame_without_things_nothing_is_asked():
+    refused = Counter()
+    assert not list(questions(frame_of((), (TABLE,)), np.random.default_rng(0), refused=refused))
+    assert refused["nothing clear to name"] > 0
