@@ -101,9 +101,7 @@ def write_bench(
         part.replace(folder / split / FILE)
 
 
-def read_bench(
-    folder: Path | str, *, on_bad: Callable[[Bad], None] = log_bad
-) -> Iterator[Item]:  # fmt: skip
+def read_bench(folder: Path | str, *, on_bad: Callable[[Bad], None] = log_bad) -> Iterator[Item]:
     """Read the items of all splits that are there, in the bench's order.
 
     Args:

@@ -42,9 +42,7 @@ DIRECTION = (
     "specific location of a point along that direction at the given distance."
 )
 EDGES = "Localizing the positions of desktop edges."
-BETWEEN = (
-    "Determining the spatial position of a point located between two reference objects."
-)  # fmt: skip
+BETWEEN = "Determining the spatial position of a point located between two reference objects."
 SEVERAL = (
     "Labeling points that simultaneously satisfy directional relationships with respect to "
     "multiple anchor objects."
@@ -122,9 +120,7 @@ def question_type(program: Node) -> str:
     return DISTANCES if is_ranked or relations & {"distance", "far_from"} else FEATURES
 
 
-def answer_point(
-    point: tuple[float, float], mask: NDArray[np.bool_]
-) -> tuple[float, float] | None:  # fmt: skip
+def answer_point(point: tuple[float, float], mask: NDArray[np.bool_]) -> tuple[float, float] | None:
     """Round a point to three decimals so that it stays in the mask; None if no such one is near.
 
     Of the points of the grid of 0.001 within 0.004, the nearest whose pixel, int(u * W) and

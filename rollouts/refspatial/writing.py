@@ -66,9 +66,7 @@ def thinking(scene: Scene, question: Question) -> str:
     return "\n".join(lines)
 
 
-def _samples(
-    scene: Scene, folder: Path, image: str, depth: str, most: int
-) -> Iterator[Sample]:  # fmt: skip
+def _samples(scene: Scene, folder: Path, image: str, depth: str, most: int) -> Iterator[Sample]:
     made = [
         Turn(
             question=f"{question.text} {SUFFIX}",
