@@ -21,7 +21,9 @@ from rich.progress import (
 from refergym.assets import records
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
-from refergym.rollouts import arguments, config, output, report
+from refergym.envs.refer_env import ReferEnv
+from refergym.envs.task_spec import part_for
+from refergym.rollouts import arguments, config, output, report, suites
 from refergym.rollouts.episodes import Ended, Episode, EpisodeWriter, last_attempts
 from refergym.rollouts.errors import ConfigError
 from refergym.rollouts.plan import Job, Media, Plan, build_env, build_policy
@@ -60,6 +62,7 @@ class Settings(Record, frozen=True, kw_only=True):
     video: bool
     video_size: Annotated[int, msgspec.Meta(ge=64, le=2048)]
     suite: str | None
+    name: str | None
     pack: str | None
 
 
@@ -96,7 +99,7 @@ def evaluate(
     composed = config.compose("evaluate", overrides, config_dir)
     settings = records.convert(composed.config, Settings, error=ConfigError)
     plan = _plan(settings, composed, config_dir)
-    info = _check(plan, composed)
+    info = _check(plan, composed, settings.episodes)
     folder = Path(settings.out)
     output.open_folder(folder, info, resume=settings.resume)
     with EpisodeWriter(folder / output.EPISODES) as writer:
@@ -179,12 +182,14 @@ def _plan(settings: Settings, composed: config.Composed, config_dir: str | Path 
         video=settings.video,
         video_size=settings.video_size,
     )
+    starts = None if settings.suite is None else suites.find(settings.suite)
     return Plan(
         env={group: getattr(settings, group) for group in ENV_GROUPS},
         pack=settings.pack,
         policies=policies,
         task=task,
-        suite=settings.suite or f"{task}-s{settings.seed}",
+        suite=settings.name or settings.suite or f"{task}-s{settings.seed}",
+        starts=None if starts is None else str(starts),
         seed=settings.seed,
         batch=settings.batch,
         media=media if settings.pictures or settings.video else None,
@@ -192,12 +197,14 @@ def _plan(settings: Settings, composed: config.Composed, config_dir: str | Path 
     )
 
 
-def _check(plan: Plan, composed: config.Composed) -> output.RunInfo:
+def _check(plan: Plan, composed: config.Composed, episodes: int) -> output.RunInfo:
     """Make everything once, so that what is wrong is said before any worker starts."""
     for name in plan.policies:
         build_policy(plan, name)
     env = build_env(plan)
     try:
+        if plan.starts is not None:
+            _check_suite(Path(plan.starts), env, plan, episodes)
         return output.RunInfo(
             config=output.fixed_config(composed.config),
             choices=composed.choices,
@@ -208,6 +215,18 @@ def _check(plan: Plan, composed: config.Composed) -> output.RunInfo:
         )
     finally:
         env.close()
+
+
+def _check_suite(path: Path, env: ReferEnv, plan: Plan, episodes: int) -> None:
+    """Raise ConfigError if the suite cannot be played here."""
+    starts = suites.load(path)
+    if episodes > len(starts):
+        raise ConfigError(f"episodes: {path.name} has {len(starts)} starts, asked for {episodes}")
+    suites.check_pack(path, open_pack(plan.pack))
+    kinds = sorted({s.task.kind for s in starts})
+    strange = [k for k in kinds if part_for(env.task, k) is None]
+    if strange:
+        raise ConfigError(f"suite: has tasks of kind {', '.join(strange)}; task=mixed plays them")
 
 
 def _jobs(

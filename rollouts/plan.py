@@ -36,6 +36,9 @@ class Plan(Record, frozen=True, kw_only=True):
     task: str
     """configured name of the task"""
     suite: str
+    """name in the episode ids"""
+    starts: str | None = None
+    """file of tasks to play; none makes starts from the seed"""
     seed: int
     batch: int = 1
     """environments that one policy call answers together"""

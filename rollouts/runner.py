@@ -10,6 +10,7 @@ import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from refergym.assets.errors import AssetError
 from refergym.envs.errors import EnvError, TaskError
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.types import Event, Observation, Verdict
+from refergym.rollouts import suites
 from refergym.rollouts.episodes import Ended, Episode, EpisodeId, StepRecord
 from refergym.rollouts.errors import ConfigError, PolicyError
 from refergym.rollouts.plan import Job, Plan, answer_seed, build_env, build_policy
@@ -154,7 +156,11 @@ class Runner:
 
     def _reset(self, slot: _Slot) -> None:
         slot.started = time.monotonic()
-        seen, info = slot.env.reset(seed=self._plan.seed, options={"index": slot.job.index})
+        options: dict[str, object] = {"index": slot.job.index}
+        if self._plan.starts is not None:
+            path = Path(self._plan.starts)
+            options["episode"] = suites.start_for(path, slot.job.index, slot.env.backend)
+        seen, info = slot.env.reset(seed=self._plan.seed, options=options)
         observation = cast(Observation, seen)
         slot.observation, slot.info, slot.first = observation, info, info
         slot.start_digest = info["truth"]["state"].digest()

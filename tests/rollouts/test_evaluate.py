@@ -205,7 +205,9 @@ def test_a_wrong_value_names_the_key_and_what_is_expected(key, value, message):
     rest |= {"batch": 1, "timeout_s": 1, "pictures": False, "video": False, "video_size": 64}
     with pytest.raises(ConfigError, match=re.escape(message)):
         records.convert(
-            {**groups, **rest, "suite": None, key: value}, module.Settings, error=ConfigError
+            {**groups, **rest, "suite": None, "name": None, key: value},
+            module.Settings,
+            error=ConfigError,
         )
 
 
