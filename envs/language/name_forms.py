@@ -16,12 +16,14 @@ RANKS: dict[tuple[Axis, bool], Forms] = {
     ("left-right", True): Forms(
         exact=("{nth} leftmost {noun}", "{first} {noun} from the left",
                "{noun} that is {nth} furthest to the left"),
-        held=("{first} {noun} counting from the left", "{noun} {nth} farthest left"),
+        held=("{nth} furthest-left {noun}", "{first} {noun} counting from the left",
+              "{noun} {nth} farthest left"),
     ),
     ("left-right", False): Forms(
         exact=("{nth} rightmost {noun}", "{first} {noun} from the right",
                "{noun} that is {nth} furthest to the right"),
-        held=("{first} {noun} counting from the right", "{noun} {nth} farthest right"),
+        held=("{nth} furthest-right {noun}", "{first} {noun} counting from the right",
+              "{noun} {nth} farthest right"),
     ),
     ("front-back", True): Forms(
         exact=("{nth} closest {noun}", "{first} {noun} from the front",
@@ -36,7 +38,8 @@ RANKS: dict[tuple[Axis, bool], Forms] = {
     ("height", True): Forms(
         exact=("{nth} tallest {noun}", "{first} {noun} in order from tallest to shortest",
                "{noun} that is {nth} tallest"),
-        held=("{noun} {nth} greatest in height", "{first} {noun} going from tall to short"),
+        held=("{nth} highest {noun}", "{noun} {nth} greatest in height",
+              "{first} {noun} going from tall to short"),
     ),
     ("height", False): Forms(
         exact=("{nth} shortest {noun}", "{first} {noun} in order from shortest to tallest",
@@ -45,7 +48,8 @@ RANKS: dict[tuple[Axis, bool], Forms] = {
     ),
     ("size", True): Forms(
         exact=("{nth} largest {noun}", "{nth} biggest {noun}", "{noun} that is {nth} largest"),
-        held=("{noun} {nth} greatest in size", "{first} {noun} going from big to small"),
+        held=("{nth} bulkiest {noun}", "{noun} {nth} greatest in size",
+              "{first} {noun} going from big to small"),
     ),
     ("size", False): Forms(
         exact=("{nth} smallest {noun}", "{first} {noun} in order from smallest to largest",
@@ -54,7 +58,8 @@ RANKS: dict[tuple[Axis, bool], Forms] = {
     ),
     ("width", True): Forms(
         exact=("{nth} widest {noun}", "{nth} broadest {noun}", "{noun} that is {nth} widest"),
-        held=("{noun} {nth} greatest in width", "{first} {noun} going from wide to narrow"),
+        held=("{nth} most wide {noun}", "{noun} {nth} greatest in width",
+              "{first} {noun} going from wide to narrow"),
     ),
     ("width", False): Forms(
         exact=("{nth} narrowest {noun}", "{nth} slimmest {noun}",

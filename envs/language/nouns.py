@@ -32,7 +32,12 @@ _OWN = ("face", "back", "horizontal_rotate")
 
 
 def noun_phrase(
-    select: Select, speaker: Speaker = CANONICAL, *, is_set: bool = False, is_last: bool = True
+    select: Select,
+    speaker: Speaker = CANONICAL,
+    *,
+    is_set: bool = False,
+    is_last: bool = True,
+    is_placed: bool = False,
 ) -> str:
     """Name an object: "the red cup", or all that fit: "all the red cups".
 
@@ -41,6 +46,7 @@ def noun_phrase(
         speaker: chooses among equal forms.
         is_set: whether all that fit are meant.
         is_last: whether nothing follows it, so that it may end with a clause.
+        is_placed: whether a place follows, which would run into "from the left".
 
     Raises:
         TaskError: if English would attach a clause to another noun than the tree does, or a number
@@ -55,7 +61,8 @@ def noun_phrase(
     if rank is not None and rank.axis == "distance":
         clauses.append(_nearest(rank, speaker))
     elif rank is not None:
-        noun = _ranked(noun, rank, speaker, alone=is_last and not clauses)
+        alone = is_last and not clauses
+        noun = _ranked(noun, rank, speaker, alone=alone, bare=is_placed and not clauses)
     head = f"all the {noun}" if is_set else f"the {noun}"
     verb = "are" if is_set else "is"
     return f"{head} that {verb} {' and '.join(clauses)}" if clauses else head
@@ -139,10 +146,14 @@ def _clauses(select: Select) -> int:
     return len(select.where) + (select.rank is not None and select.rank.anchor is not None)
 
 
-def _ranked(noun: str, rank: Rank, speaker: Speaker, *, alone: bool) -> str:
-    """Put a noun's place in an order to it; alone, it may be a clause."""
+def _ranked(noun: str, rank: Rank, speaker: Speaker, *, alone: bool, bare: bool) -> str:
+    """Put a noun's place in an order to it; alone, it may be a clause; bare, nothing follows it."""
     forms = RANKS[rank.axis, rank.position > 0]
-    form = speaker.choose(forms, lambda f: alone or "that is" not in f)
+
+    def fits(form: str) -> bool:
+        return (alone or "that is" not in form) and (not bare or form.endswith("{noun}"))
+
+    form = speaker.choose(forms, fits)
     return _tidy(form.format(noun=noun, nth=_nth(rank), first=ORDINALS[abs(rank.position) - 1]))
 
 

@@ -81,7 +81,7 @@ def _order(program: Move | Moves | Gather | Arrange, speaker: Speaker) -> str:
             said += speaker.choose(forms.THEN) + _order(part, speaker)
         return said
     is_set = not isinstance(program, Move)
-    what = noun_phrase(program.what, speaker, is_set=is_set, is_last=False)
+    what = noun_phrase(program.what, speaker, is_set=is_set, is_last=False, is_placed=True)
     if isinstance(program, Arrange):
         return speaker.choose(forms.ARRANGE).format(what=what, to=forms.AXES[program.axis])
     where = place(program.where, speaker)
