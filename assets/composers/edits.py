@@ -13,6 +13,7 @@ from refergym.assets.composers.choice import Catalogue, Item, can_carry, draw_ch
 from refergym.assets.composers.infinigen_params import InfinigenParams
 from refergym.assets.composers.layout import Place, joined, resting, stack
 from refergym.assets.composers.reach import SIDE, in_reach
+from refergym.assets.composers.rows import Row
 from refergym.assets.composers.solved_table import SolvedTable
 from refergym.assets.composers.things import Things, covered
 from refergym.assets.footprints import overlaps
@@ -90,6 +91,26 @@ def add(
         if found is not None:
             things = things.plus(*found)
     return things
+
+
+def clear(things: Things, row: Row, margin: float) -> Things:
+    """Take away the stacks in a row's way, and all that is of its category.
+
+    Args:
+        things: in the row's frame.
+        row: what is to stand there; its free place is kept clear too.
+        margin: m between footprints.
+    """
+    taken = [covered(i, p) for i, p in zip(row.items, row.places, strict=True)]
+    taken.append(covered(row.largest, row.free))
+    gone = []
+    for root in things.roots:
+        shapes = [things.footprint(k) for k in things.stack(root)]
+        if any(overlaps(own, other, margin) for own in shapes for other in taken):
+            gone.append(root)
+    alike = row.items[0].info.category
+    gone += [k for k, item in enumerate(things.items) if item.info.category == alike]
+    return things.without(gone)
 
 
 def _swapped(

@@ -1,7 +1,7 @@
 """The near view: a camera that shows what is in play, inside the room where that is possible."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,8 @@ def find_framing(
     ceiling: float,
     params: InfinigenParams,
     rng: np.random.Generator,
+    needed: Collection[int] = (),
+    bare: Array | None = None,
 ) -> Framing:
     """Draw directions of view; return the best camera that shows all that is in play whole.
 
@@ -57,12 +59,15 @@ def find_framing(
         ceiling: m, world.
         params: ranges and limits.
         rng: draws the directions.
+        needed: those in play that have to be seen well.
+        bare: [K, 3] m, world: points that have to be seen as well, with nothing before them.
 
     Raises:
         Misfit: with the cause of the last try, if none does.
     """
     solids = bodies(pack, things.items, things.places)
-    boxes = np.concatenate([corners(things.items[k], things.places[k]) for k in play])
+    bare = np.empty((0, 3)) if bare is None else bare
+    boxes = np.concatenate([*(corners(things.items[k], things.places[k]) for k in play), bare])
     best: Framing | None = None
     cause = ""
     for _ in range(params.camera_tries):
@@ -72,8 +77,11 @@ def find_framing(
         elif _is_crowded(sight, things):
             cause = "the camera would stand among the things"
         else:
-            found = _framing(things, solids, play, sight, walls, ceiling, params)
-            if best is None or _rank(found, params) > _rank(best, params):
+            picture = Picture(things.items, things.places, solids, sight)
+            found = _framing(things, picture, play, walls, ceiling, params)
+            if not (set(needed) <= set(found.shown) and picture.shows(bare)):
+                cause = "a row or its free place is not seen well"
+            elif best is None or _rank(found, params) > _rank(best, params):
                 best = found
     if best is None:
         raise Misfit(cause)
@@ -97,14 +105,13 @@ def _rank(framing: Framing, params: InfinigenParams) -> tuple[bool, bool, int]:
 
 def _framing(
     things: Things,
-    solids: Sequence[Array],
+    picture: Picture,
     play: Sequence[int],
-    sight: Sight,
     walls: Polygon,
     ceiling: float,
     params: InfinigenParams,
 ) -> Framing:
-    picture = Picture(things.items, things.places, solids, sight)
+    sight = picture.sight
     cut, outside = _beyond(things, picture, params)
     gone = () if params.crop == "none" else cut
     targets = np.array([(things.places[k].x, things.places[k].y) for k in play])

@@ -8,12 +8,13 @@ down onto what carries it.
 import dataclasses
 from typing import Any
 
+import msgspec
 import numpy as np
 from shapely import Polygon, affinity
 
 from refergym.assets.camera import camera_from_fov, look_at
 from refergym.assets.composers import edits
-from refergym.assets.composers.base import Wants
+from refergym.assets.composers.base import Arrangement, Wants
 from refergym.assets.composers.choice import Catalogue
 from refergym.assets.composers.framing import find_framing
 from refergym.assets.composers.infinigen_params import InfinigenParams
@@ -21,7 +22,8 @@ from refergym.assets.composers.layout import Place, as_objects
 from refergym.assets.composers.overview import find_overview
 from refergym.assets.composers.params import read_params
 from refergym.assets.composers.play import choose_play, refuse
-from refergym.assets.composers.reach import ORIGIN, missing, near
+from refergym.assets.composers.reach import ORIGIN, missing, near, reachable
+from refergym.assets.composers.rows import Row, Space, draw_row, kind_of_row, last_try
 from refergym.assets.composers.search import Misfit, check_count, search
 from refergym.assets.composers.solved_table import SolvedTable, moved, read_table
 from refergym.assets.composers.stance import find_stance
@@ -69,12 +71,13 @@ class Infinigen:
 
         Raises:
             ComposeError: as in `Composer.compose`, or if the pack has no solved scenes, or if a row
-                is wanted.
+                is wanted in a wide view.
         """
-        if wants.arrangement:
+        is_wide = self.params.view == "room" or wants.floor
+        if wants.arrangement and is_wide:
             raise ComposeError(
-                f"wants.arrangement: {wants.arrangement!r} wanted, but things of solved scenes "
-                "stand where the solver left them; use scene=tabletop"
+                f"wants.arrangement: {wants.arrangement!r} wanted, but things are too small in a "
+                "wide view; use scene.view=table"
             )
         if not self.scenes:
             name, known = self.pack.manifest.name, len(self.pack.manifest.scenes)
@@ -89,8 +92,16 @@ class Infinigen:
                 "use scene=tabletop, or a pack that has some"
             )
         check_count(wants, self.params.counts[1])
+        most = self.params.counts[1] - wants.graspable - wants.receptacles
+        kind = kind_of_row(wants, self.params, most, generator(seed, "rows", index))
+        last = 0 if is_wide else last_try(wants, self.params)
+
+        def attempt(k: int) -> SceneSpec:
+            rng = generator(seed, "infinigen", index, k)
+            return self._try(seed, wants, kind if k <= last else "", rng)
+
         return search(
-            lambda k: self._try(seed, wants, generator(seed, "infinigen", index, k)),
+            attempt,
             self.params.tries,
             f"scene {index} of seed {seed} from {len(self.scenes)} solved",
         )
@@ -146,7 +157,9 @@ class Infinigen:
             if (p.scenes is None or s.name in p.scenes) and (p.kinds is None or s.kind in p.kinds)
         )
 
-    def _try(self, seed: int, wants: Wants, rng: np.random.Generator) -> SceneSpec:
+    def _try(
+        self, seed: int, wants: Wants, kind: Arrangement, rng: np.random.Generator
+    ) -> SceneSpec:
         p = self.params
         table = self.table(self.scenes[int(rng.integers(len(self.scenes)))])
         things = edits.swap(table.things, table, self._catalogue, p.swap, rng)
@@ -160,7 +173,11 @@ class Infinigen:
             refuse(things, near(things, ORIGIN, p), wants, p, "in reach")
             sight = find_overview(surface, walls, table.floor_z, table.ceiling_z, p, rng)
         else:
-            sight, things = self._near_view(things, wants, walls, table.ceiling_z, rng)
+            row = None
+            if kind:
+                row = self._row(surface, wants, kind, rng)
+                things = edits.clear(things, row, p.margin)
+            sight, things = self._near_view(things, row, wants, walls, table.ceiling_z, rng)
         return self._spec(table, table_at, things, sight.camera, rng, seed)
 
     def _spec(
@@ -207,19 +224,38 @@ class Infinigen:
             needs += ["alike"] * (wants.alike - needs.count("alike"))
         return [named.get(need, need) for need in needs]
 
+    def _row(
+        self, surface: Polygon, wants: Wants, kind: Arrangement, rng: np.random.Generator
+    ) -> Row:
+        """Draw a row in reach, whatever stands there; world's frame."""
+        p = self.params
+        inner = surface.buffer(-edits.EDGE, join_style="mitre")
+        space = Space(middles=inner.intersection(reachable(p)), surface=inner)
+        most = p.counts[1] - wants.graspable - wants.receptacles
+        return draw_row(self._catalogue, space, p, kind, most, rng)
+
     def _near_view(
         self,
         things: Things,
+        row: Row | None,
         wants: Wants,
         walls: Polygon,
         ceiling: float,
         rng: np.random.Generator,
     ) -> tuple[Sight, Things]:
-        """Find a camera for what is in play; take away what should not be in its picture."""
-        p = self.params
-        play = choose_play(things, wants, p, rng)
-        framing = find_framing(self.pack, things, play, walls, ceiling, p, rng)
-        refuse(things, framing.shown, wants, p, "seen well")
+        """Find a camera for what is in play, a row with it; take away what it should not show."""
+        p, alike, spot = self.params, range(0), None
+        if row is not None:
+            alike, spot = range(len(things), len(things) + len(row.items)), row.spot()
+            for item, place in zip(row.items, row.places, strict=True):
+                things = things.plus(item, place)
+            p = msgspec.structs.replace(p, azimuth=(row.azimuth, row.azimuth))
+            # the row itself is of one category; what else is wanted is not in it
+            wants = dataclasses.replace(wants, duplicates=False, arrangement="")
+        play = choose_play(things, wants, p, rng, alike)
+        framing = find_framing(self.pack, things, play, walls, ceiling, p, rng, alike, spot)
+        shown = [k for k in framing.shown if k not in alike]
+        refuse(things, shown, wants, p, "seen well")
         gone = {"none": (), "cut": framing.cut, "outside": framing.cut + framing.outside}
         return framing.sight, things.without(gone[p.crop])
 

@@ -43,6 +43,11 @@ class SceneParams(Record, frozen=True, kw_only=True):
     """m from the robot's axis; where wanted graspables and receptacles are"""
     margin: NonNegative = 0.025
     """m between footprints: about a gripper's finger"""
+    rows: Unit = 0.0
+    """probability of a row or a grid of like things with a free place, where a task wants several
+    of one category"""
+    row_gap: Range = (0.03, 0.08)
+    """m between neighbours in it; graspable things stand as far apart as open fingers need"""
 
     texture_scale: Range = (0.4, 0.9)
     """m covered by one repetition of a texture"""
@@ -92,11 +97,6 @@ class TabletopParams(SceneParams, frozen=True, kw_only=True):
     """how many of them"""
     duplicate_gap: Share = 0.1
     """mean sides of any two things of one category differ by this share at least; not in rows"""
-    rows: Unit = 0.0
-    """probability of a row or a grid of like things with a free place, where a task wants several
-    of one category"""
-    row_gap: Range = (0.03, 0.08)
-    """m between neighbours in it; graspable things stand as far apart as open fingers need"""
     inside: Unit = 0.5
     """probability that a container holds something"""
     on_top: Unit = 0.5

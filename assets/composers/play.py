@@ -21,15 +21,20 @@ FOCUSES = 8
 
 
 def choose_play(
-    things: Things, wants: Wants, params: InfinigenParams, rng: np.random.Generator
+    things: Things,
+    wants: Wants,
+    params: InfinigenParams,
+    rng: np.random.Generator,
+    needed: Sequence[int] = (),
 ) -> list[int]:
     """Choose what is in play: all that is in reach, or some of it that stands together.
 
     Args:
         things: in the world's frame, the robot's base at its origin.
-        wants: what it has to hold.
+        wants: what it has to hold, beside what is needed.
         params: `counts`, `reach`.
         rng: draws how many, and round what.
+        needed: things on the table that have to be in play, all in reach: a row.
 
     Raises:
         Misfit: if it comes to too few, or does not hold what is wanted.
@@ -38,16 +43,18 @@ def choose_play(
     low, high = params.counts
     if len(reached) < low:
         raise Misfit(f"fewer than {low} things in reach")
-    refuse(things, reached, wants, params, "in reach")
-    count = max(int(rng.integers(low, high + 1)), wants.least)
+    others = [k for k in reached if k not in needed]
+    refuse(things, others, wants, params, "in reach")
+    count = min(high, max(int(rng.integers(low, high + 1)), len(needed) + wants.least))
     if len(reached) <= count:
         return reached
-    roots = [k for k in reached if things.items[k].parent is None]
-    for _ in range(FOCUSES):
-        focus = things.places[roots[int(rng.integers(len(roots)))]]
-        play = _round(things, roots, focus, count)
-        if len(play) >= low and not missing(things, play, wants, params):
-            return play
+    roots = [k for k in others if things.items[k].parent is None]
+    for _ in range(FOCUSES if roots else 0):
+        among = needed or roots
+        focus = things.places[among[int(rng.integers(len(among)))]]
+        more = _round(things, roots, focus, count - len(needed))
+        if len(needed) + len(more) >= low and not missing(things, more, wants, params):
+            return [*needed, *more]
     raise Misfit(f"no {low} to {high} things that stand together hold what is wanted")
 
 

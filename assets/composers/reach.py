@@ -4,6 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+import numpy as np
+from shapely import Polygon
+
 from refergym.assets.composers.base import Wants
 from refergym.assets.composers.layout import Place
 from refergym.assets.composers.params import SceneParams
@@ -25,6 +28,16 @@ def in_reach(places: Sequence[Place], stance: Place, params: SceneParams) -> lis
         if low <= math.hypot(dx, dy) <= high and abs(turn) <= SIDE:
             found.append(k)
     return found
+
+
+def reachable(params: SceneParams) -> Polygon:
+    """Return where an arm reaches from `ORIGIN`, inside of `in_reach`, m, world."""
+    low, high = params.reach
+    angles = np.linspace(-SIDE, SIDE, 25)
+    arc = np.column_stack([np.cos(angles), np.sin(angles)])
+    # the outer corners lie on the circle, so the inner ones have to lie a little outside of theirs
+    inner = low / math.cos(SIDE / 24)
+    return Polygon([*(high * arc), *(inner * arc[::-1])])
 
 
 def near(things: Things, stance: Place, params: SceneParams) -> list[int]:

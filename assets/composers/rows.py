@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from shapely import Polygon
+from shapely.geometry.base import BaseGeometry
 
-from refergym.assets.composers.base import FEWEST, Arrangement
+from refergym.assets.composers.base import FEWEST, Arrangement, Wants
 from refergym.assets.composers.choice import DRAWS, Catalogue, Item
 from refergym.assets.composers.layout import Place
-from refergym.assets.composers.params import TabletopParams
+from refergym.assets.composers.params import SceneParams
 from refergym.assets.composers.search import Misfit
 from refergym.assets.footprints import placed
 
@@ -37,6 +40,16 @@ SPOT = 0.03
 """m round the free place that has to be seen"""
 _PLACES = 6
 """places on the table tried for each arrangement that was drawn"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """The part of a table that a row may take, m, world."""
+
+    middles: BaseGeometry
+    """where the things' middles may be"""
+    surface: Polygon
+    """what holds their footprints"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +77,32 @@ class Row:
         return np.column_stack([flat, np.full(len(flat), self.free.z)])
 
 
+def kind_of_row(
+    wants: Wants, params: SceneParams, most: int, rng: np.random.Generator
+) -> Arrangement:
+    """Return what a task wants, or draw whether a scene gets a row though no task asks for one.
+
+    Args:
+        wants: of the task.
+        params: `rows`.
+        most: things that the row may have, beside what the task wants.
+        rng: for the draw.
+    """
+    if wants.arrangement:
+        return wants.arrangement
+    is_drawn = wants.duplicates and rng.random() < params.rows
+    return "any" if is_drawn and most >= FEWEST["any"] else ""
+
+
+def last_try(wants: Wants, params: SceneParams) -> int:
+    """Return the last of `params.tries` that insists on a row; an unwanted one is given up."""
+    return params.tries if wants.arrangement else params.tries // 2
+
+
 def draw_row(
     catalogue: Catalogue,
-    params: TabletopParams,
+    space: Space,
+    params: SceneParams,
     kind: Arrangement,
     most: int,
     rng: np.random.Generator,
@@ -75,7 +111,8 @@ def draw_row(
 
     Args:
         catalogue: assets and scales.
-        params: region, reach, `row_gap`, and where the viewer may stand.
+        space: where it may stand.
+        params: `reach` of the free place, `row_gap`, and where the viewer may stand.
         kind: "row", "grid", or "any" of the two.
         most: things at most.
         rng: all choices.
@@ -95,10 +132,10 @@ def draw_row(
         cells = np.stack(np.meshgrid(np.arange(along), np.arange(rows)), -1).reshape(-1, 2)
         sites = (cells - cells.mean(axis=0)) * steps
         for at in rng.random((_PLACES, 2)).tolist():
-            places = _placed(sites, at, heading, turn, params)
+            places = _placed(sites, at, heading, turn, space)
             left, others = places[free], places[:free] + places[free + 1 :]
             low, high = params.reach
-            if low <= math.hypot(left.x, left.y) <= high and _fits(items, places, params):
+            if low <= math.hypot(left.x, left.y) <= high and _fits(items, places, space):
                 return Row(items=items, places=tuple(others), free=left, azimuth=azimuth)
     raise Misfit("a row does not fit the table")
 
@@ -131,7 +168,7 @@ def _heading(azimuth: float, is_end: bool, rng: np.random.Generator) -> float:
 
 
 def _steps(
-    items: Sequence[Item], turn: float, params: TabletopParams, rng: np.random.Generator
+    items: Sequence[Item], turn: float, params: SceneParams, rng: np.random.Generator
 ) -> Array:
     """Draw the spacing [2] m along the row and across it; things are turned by `turn` rad."""
     c, s = math.cos(turn), math.sin(turn)
@@ -149,18 +186,18 @@ def _steps(
 
 
 def _placed(
-    sites: Array, at: Sequence[float], heading: float, turn: float, params: TabletopParams
+    sites: Array, at: Sequence[float], heading: float, turn: float, space: Space
 ) -> list[Place]:
-    """Put sites [N, 2] m on the table; `at` [2] in [0, 1] says where in the region.
+    """Put sites [N, 2] m on the table; `at` [2] in [0, 1] says where in the bounds of the space.
 
-    The part of the region in which their middle may lie is the one that keeps all of them inside,
-    where there is one.
+    Their middle is drawn where all of them lie inside these bounds, if that is possible.
     """
+    x0, y0, x1, y1 = space.middles.bounds
     c, s = math.cos(heading), math.sin(heading)
     x, y = c * sites[:, 0] - s * sites[:, 1], s * sites[:, 0] + c * sites[:, 1]
     yaw = round(math.remainder(heading + turn, 2 * math.pi), 6)
     middle = []
-    for share, flat, region in ((at[0], x, params.region_x), (at[1], y, params.region_y)):
+    for share, flat, region in ((at[0], x, (x0, x1)), (at[1], y, (y0, y1))):
         low, high = region[0] - float(flat.min()), region[1] - float(flat.max())
         middle.append(low + share * (high - low))
     return [
@@ -169,16 +206,13 @@ def _placed(
     ]
 
 
-def _fits(items: Sequence[Item], places: Sequence[Place], params: TabletopParams) -> bool:
-    """Tell whether all places are in the region, also for the largest of the items."""
+def _fits(items: Sequence[Item], places: Sequence[Place], space: Space) -> bool:
+    """Tell whether all places are in the space, also for the largest of the items."""
     largest = max(items, key=lambda item: item.radius)
-    (x0, x1), (y0, y1) = params.region_x, params.region_y
     for place in places:
-        if not (x0 <= place.x <= x1 and y0 <= place.y <= y1):
+        if not shapely.intersects_xy(space.middles, place.x, place.y):
             return False
         shape = placed(largest.shape, place.x, place.y, place.yaw, largest.scale)
-        ax, ay, bx, by = shape.bounds
-        spill = params.spill
-        if ax < x0 - spill or bx > x1 + spill or ay < y0 - spill or by > y1 + spill:
+        if not space.surface.covers(shape):
             return False
     return True

@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import shapely
 
-from refergym.assets.composers.base import FEWEST, Arrangement, Wants
+from refergym.assets.composers.base import Arrangement, Wants
 from refergym.assets.composers.choice import Catalogue, Item, choose
 from refergym.assets.composers.layout import Place, arrange, as_objects, stack
 from refergym.assets.composers.params import TabletopParams, read_tabletop
 from refergym.assets.composers.picture import find_camera
-from refergym.assets.composers.rows import Row, draw_row
+from refergym.assets.composers.rows import Row, Space, draw_row, kind_of_row, last_try
 from refergym.assets.composers.search import Misfit, check_count, search
 from refergym.assets.errors import ComposeError
 from refergym.assets.library import Pack, open_pack
@@ -39,6 +40,10 @@ class Tabletop:
         self.pack = pack or open_pack()
         self.params: TabletopParams = read_tabletop(params)
         self._catalogue = Catalogue(self.pack, self.params)
+        (x0, x1), (y0, y1) = self.params.region_x, self.params.region_y
+        region = shapely.box(x0, y0, x1, y1)
+        surface = region.buffer(self.params.spill, join_style="mitre")
+        self._space = Space(middles=region, surface=surface)
 
     def compose(self, seed: int, index: int = 0, wants: Wants = Wants()) -> SceneSpec:  # noqa: B008
         """Compose scene number `index` of a seed; see `Composer`."""
@@ -59,9 +64,9 @@ class Tabletop:
         self._check(wants)
         count = self._count(wants, generator(seed, "compose", index))
         what = f"scene {index} of seed {seed} with {count} objects"
-        kind = wants.arrangement or self._draw_kind(wants, generator(seed, "rows", index))
-        # a row that no task asked for is given up in time
-        last = self.params.tries if wants.arrangement else self.params.tries // 2
+        most = self.params.counts[1] - wants.graspable - wants.receptacles
+        kind = kind_of_row(wants, self.params, most, generator(seed, "rows", index))
+        last = last_try(wants, self.params)
 
         def attempt(k: int) -> SceneSpec:
             rng = generator(seed, "compose", index, k)
@@ -87,12 +92,6 @@ class Tabletop:
         low, high = self.params.counts
         return max(int(rng.integers(low, high + 1)), wants.least)
 
-    def _draw_kind(self, wants: Wants, rng: np.random.Generator) -> Arrangement:
-        """Draw whether a scene gets a row though no task asks for one."""
-        room = self.params.counts[1] - wants.graspable - wants.receptacles
-        is_drawn = wants.duplicates and rng.random() < self.params.rows
-        return "any" if is_drawn and room >= FEWEST["any"] else ""
-
     def _try(
         self,
         seed: int,
@@ -104,7 +103,7 @@ class Tabletop:
         p, row = self.params, None
         if kind:
             wanted = wants.graspable + wants.receptacles
-            row = draw_row(self._catalogue, p, kind, p.counts[1] - wanted, rng)
+            row = draw_row(self._catalogue, self._space, p, kind, p.counts[1] - wanted, rng)
             count = max(count, wanted + len(row.items))
         items = choose(self._catalogue, p, count, wants, rng, row.items if row else ())
         places = self._stack(items, self._arrange(items, row, rng), rng)

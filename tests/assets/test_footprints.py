@@ -158,10 +158,16 @@ def test_a_fixture_covers_its_turned_box() -> None:
     assert fixture_polygon(fallen).bounds == pytest.approx((-0.5, -1.0, 0.5, 1.0))
 
 
-def test_what_a_table_covers_low_down_is_its_parts_cut_off_at_the_height() -> None:
-    pack, name, c, s = open_pack(), "coffee_table_003", math.cos(0.7), math.sin(0.7)
+@pytest.mark.parametrize(
+    ("name", "heights"),
+    [("coffee_table_003", (0.02, 0.1, 0.3, 0.42)), ("bowl_000", (0.01, 0.03, 0.05))],
+)
+def test_what_a_thing_covers_low_down_is_its_parts_cut_off_at_the_height(
+    name: str, heights: tuple[float, ...]
+) -> None:
+    pack, c, s = open_pack(), math.cos(0.7), math.sin(0.7)
     pose = as_pose(np.array([0.4, -0.1, -0.5, *about_z(0.7)]))
-    for height in (0.02, 0.1, 0.3, 0.42):
+    for height in heights:
         parts = low_parts(pack, name, pose, height - 0.5)
         expected = []
         for points in pack.hulls(name):
@@ -173,6 +179,9 @@ def test_what_a_table_covers_low_down_is_its_parts_cut_off_at_the_height() -> No
         assert len(parts) == len(expected)
         difference = shapely.union_all(parts).symmetric_difference(shapely.union_all(expected))
         assert difference.area < 1e-6
-    assert len(low_parts(pack, name, pose, -0.4)) == 4, "two feet and two posts"
-    assert len(low_parts(pack, name, pose, -0.08)) == 5, "and the top"
-    assert low_parts(pack, name, pose, -0.5) == ()
+
+
+def test_low_down_a_table_covers_its_feet_and_posts_alone() -> None:
+    pack, pose = open_pack(), Pose(position=(0.0, 0.0, -0.5))
+    counts = [len(low_parts(pack, "coffee_table_003", pose, z)) for z in (-0.5, -0.4, -0.08)]
+    assert counts == [0, 4, 5], "nothing, two feet with their posts, and the top"
