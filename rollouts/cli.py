@@ -17,6 +17,7 @@ COMMANDS = {
         "refergym.rollouts.export",
         "write tasks as RefSpatial or RefSpatial-Bench has them",
     ),
+    "suites": ("refergym.rollouts.make_suites", "make the suites that ship, one for each split"),
     "agreement": (
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",

@@ -1,0 +1,77 @@
+"""`refergym suites`: make the suites that ship again, one for each split, and pack them.
+
+Two of each three tasks point, the third picks and places; what moves things was solved by its
+ground-truth points in the configured backend.
+"""
+
+import gzip
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.assets.seeding import generator
+from refergym.rollouts import arguments, config, generate, output, suites, taskfile
+from refergym.rollouts.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """The keys of configs/suites.yaml; their defaults and their meaning stand there."""
+
+    splits: tuple[str, ...]
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    per_scene: Annotated[int, msgspec.Meta(ge=1)]
+    backend: str
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    workers: Annotated[int, msgspec.Meta(ge=0, le=1024)]
+    out: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit status: 1 if a suite has fewer tasks than asked for."""
+    args = arguments.parse("suites", "suites", argv)
+    composed = config.compose("suites", args.overrides, args.config_dir)
+    settings = records.convert(composed.config, Settings, error=ConfigError)
+    out = Path(settings.out)
+    out.mkdir(parents=True, exist_ok=True)
+    short = 0
+    for split in settings.splits:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "tasks"
+            report = generate.generate(_overrides(settings, split, made), args.config_dir)
+            path = pack(made / taskfile.FILE, out / f"{split}{suites.ENDING}")
+        short += report.tasks < settings.count
+        _log.info("%s: %d tasks, %d bytes", path, report.tasks, path.stat().st_size)
+    found = {p.name.removesuffix(suites.ENDING): suites.digest(p)
+             for p in sorted(out.glob(f"*{suites.ENDING}"))}  # fmt: skip
+    output.write_json(out / suites.DIGESTS, found)
+    return int(short > 0)
+
+
+def pack(source: Path, target: Path) -> Path:
+    """Pack a file of tasks; the same tasks give the same bytes. Returns the target."""
+    target.write_bytes(gzip.compress(source.read_bytes(), 9, mtime=0))
+    return target
+
+
+def _overrides(settings: Settings, split: str, out: Path) -> list[str]:
+    # the scenes of one split are not those of another
+    seed = int(generator(settings.seed, f"suite {split}").integers(2**31))
+    return [
+        "task=mixed",
+        f"split={split}",
+        f"count={settings.count}",
+        f"per_scene={settings.per_scene}",
+        f"backend={settings.backend}",
+        f"seed={seed}",
+        f"workers={settings.workers}",
+        "pictures=false",
+        f"out={out}",
+    ]
