@@ -13,6 +13,7 @@ import numpy as np
 from refergym.envs.errors import TaskError
 from refergym.envs.grammar import steps
 from refergym.envs.language.nouns import check_sayable
+from refergym.envs.nameable import nameable, shortened
 from refergym.envs.programs import (
     Axis,
     Rank,
@@ -22,7 +23,6 @@ from refergym.envs.programs import (
 from refergym.envs.referents import (
     ORDINALS,
     Clarity,
-    is_clear,
     means,
     ordered,
     read,
@@ -87,13 +87,9 @@ class Proposer:
         names = [n for n in asked if _is_told(n, view)]
         weights = np.array([CLAUSES[n] for n in names], float)
         self._relations, self._weights = names, weights / max(weights.sum(), 1e-9)
-        sure = {c for c in sorted({t.category for t in view.things}) if self._is_sure(c)}
-        self._clear = [
-            t.index for t in view.things if t.category in sure and is_clear(t.index, view, clarity)
-        ]
-        self._plain = {i: forms for i in self._clear if (forms := self._plain_names(i))}
-        kinds = Counter(t.category for t in view.things)
-        self._several = [i for i in self._clear if kinds[view.thing(i).category] > 1]
+        known = nameable(view, clarity)
+        self.refused.update(known.refused)
+        self._clear, self._plain, self._several = known.clear, known.plain, known.several
         self._shares: dict[int, Array] = {}
 
     def object(
@@ -167,7 +163,7 @@ class Proposer:
             check_sayable(select)
             reading = read(select, self.view, self.clarity)
         except TaskError as e:
-            self.refused[_short(str(e))] += 1
+            self.refused[shortened(str(e))] += 1
             return None
         if reading.index != index:
             self.refused["means another object"] += 1
@@ -285,22 +281,6 @@ class Proposer:
             material=material if use_material else None,
         )
 
-    def _is_sure(self, category: str) -> bool:
-        """Tell whether nothing else in the view may be taken for a thing of a category."""
-        try:
-            return bool(ordered(Select(category=category), "left-right", self.view, self.clarity))
-        except TaskError as e:
-            self.refused[_short(str(e))] += 1
-            return False
-
-    def _plain_names(self, index: int) -> list[Select]:
-        """Names by kind and colour alone that mean an object."""
-        thing = self.view.thing(index)
-        forms = [Select(category=thing.category)]
-        if thing.colour is not None:
-            forms.append(Select(category=thing.category, colour=thing.colour))
-        return [f for f in forms if means(f, index, self.view, self.clarity)]
-
     def _called(self, index: int) -> Select:
         """Choose among an object's plain names."""
         forms = self._plain[index]
@@ -377,8 +357,3 @@ def _without_one(select: Select) -> Iterator[Select]:
                 )
     if select.rank is not None:
         yield msgspec.structs.replace(select, rank=None)
-
-
-def _short(reason: str) -> str:
-    """Leave the numbers out of a reason, so that equal ones are counted together."""
-    return reason.partition(":")[0]
