@@ -115,8 +115,10 @@ def _nothing() -> View:
 def aim_of(task: TaskSpec, view: Layout) -> Aim | None:
     """Return the part of a task's goal to work on now; None where nothing is left to do."""
     goal = task.goal
-    if isinstance(goal, PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal):
+    if isinstance(goal, PointObjectGoal | PointAreaGoal):
         return goal
+    if isinstance(goal, HoldGoal):
+        return None if view.state.held == view.scene.index(goal.object) else goal
     return goals.next_part(goal, view)
 
 
@@ -177,9 +179,15 @@ def _is_to_grasp(aim: PointAreaGoal | PutGoal, view: Layout) -> bool:
     return isinstance(aim, PutGoal) and view.state.held != view.scene.index(aim.object)
 
 
-def direction_pixel(view: View, named: Array, to: tuple[float, float]) -> tuple[int, int] | None:
-    """Return the pixel that best shows a direction [2] from a named place [3] m, not too near."""
+def direction_pixel(
+    view: View, named: Array, to: tuple[float, float], without: int | None = None
+) -> tuple[int, int] | None:
+    """Return the pixel that best shows a direction [2] from a named place [3] m, not too near.
+
+    What shows the object `without` is left out.
+    """
     off = _off_direction(view, named, to)
+    off[view.frame.ids == without] = np.inf
     if not np.isfinite(off).any():
         return None
     y, x = np.unravel_index(int(off.argmin()), off.shape)
