@@ -213,7 +213,7 @@ def _put_stage(target: int, area: Area, goal: PutGoal, state: State, acts: Seque
 
 
 def _place_named(acts: Sequence[Act], k: int) -> Array | None:
-    """Where an object was put by the k-th step: its point, or the one that told the place before."""
+    """Where the k-th step put something: its point, or the one before that told the place."""
     aimed = [a for a in acts[:k] if a.event == Event.AIMED]
     return (aimed[-1] if aimed else acts[k]).point_w
 
