@@ -7,7 +7,6 @@ what it should show), grasp, dropped, place, turn, order, unstable, timeout.
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import shapely
 
 from refergym.assets.library import Pack, open_pack
@@ -24,7 +23,7 @@ from refergym.envs.task_spec import (
     RowGoal,
     SeveralGoal,
 )
-from refergym.envs.types import ID_SUPPORT, Event, State, Verdict
+from refergym.envs.types import ID_SUPPORT, Array, Event, State, Verdict
 from refergym.envs.view import Layout
 
 LIFTED = 0.05
@@ -144,12 +143,14 @@ def _half(target: int, state: State, acts: Sequence[Act]) -> float:
 
 
 def _several(goal: SeveralGoal, layout: Layout, acts: Sequence[Act]) -> Verdict:
-    """Judge each object by itself; in order, those behind the first that fails do not count."""
+    """Judge each object by itself; in order, those behind the first that is wrong do not count."""
     done = [goals.is_fulfilled(p, layout) for p in goal.parts]
     targets = [layout.scene.index(p.object) for p in goal.parts]
     reached = list(done)
     if goal.ordered:
-        reached = [all(done[: k + 1]) for k in range(len(done))]
+        reached = [
+            all(done[: k + 1]) and _in_order(targets[: k + 1], acts) for k in range(len(done))
+        ]
     progress = sum(
         1.0 if ok else _half(t, layout.state, acts)
         for ok, t in zip(reached, targets, strict=True)
@@ -160,7 +161,7 @@ def _several(goal: SeveralGoal, layout: Layout, acts: Sequence[Act]) -> Verdict:
         stage = _put(goal.parts[first], layout, acts).stage
         stage = "timeout" if stage == "success" else stage
         return Verdict(success=False, progress=progress, stage=stage, measures=measures)
-    if goal.ordered and not _in_order(targets, acts):
+    if not all(reached):
         return Verdict(success=False, progress=progress, stage="order", measures=measures)
     return Verdict(success=True, progress=1.0, stage="success", measures=measures)
 
@@ -192,26 +193,34 @@ def _row(goal: RowGoal, start: Layout, layout: Layout, acts: Sequence[Act]) -> V
 
 
 def _put_stage(target: int, area: Area, goal: PutGoal, state: State, acts: Sequence[Act]) -> str:
-    places = [a for a in acts if a.object == target and a.event in (Event.PLACED, Event.UNSTABLE)]
+    let_go = (Event.PLACED, Event.UNSTABLE)
+    places = [k for k, a in enumerate(acts) if a.object == target and a.event in let_go]
     last = acts[-1] if acts else None
     if last is not None and last.event == Event.INVALID:
         return _invalid_stage(target, acts)
     if places:
-        point = places[-1].point_w
-        if point is not None and _misses(point, area, goal):
+        if _misses(_place_named(acts, places[-1]), area, goal):
             return "point"
-        return "unstable" if places[-1].event == Event.UNSTABLE else "place"
+        return "unstable" if acts[places[-1]].event == Event.UNSTABLE else "place"
     if state.held == target and last is not None:
         if last.event in (Event.NO_SURFACE, Event.OUT_OF_REACH):
             return "point"
         if last.event == Event.PLACE_BLOCKED:
-            missed = last.point_w is not None and _misses(last.point_w, area, goal)
+            missed = _misses(_place_named(acts, len(acts) - 1), area, goal)
             return "point" if missed else "place"
         return "timeout"
     return _grasp_stage(target, state, acts)
 
 
-def _misses(point_w: np.ndarray, area: Area, goal: PutGoal) -> bool:
+def _place_named(acts: Sequence[Act], k: int) -> Array | None:
+    """Where the k-th step put something: its point, or the one before that told the place."""
+    aimed = [a for a in acts[:k] if a.event == Event.AIMED]
+    return (aimed[-1] if aimed else acts[k]).point_w
+
+
+def _misses(point_w: Array | None, area: Area, goal: PutGoal) -> bool:
+    if point_w is None:
+        return False
     near = math.dist(point_w[:2], area.goal[:2]) <= goal.tolerance
     return not near and not shapely.Polygon(area.ring).covers(shapely.Point(point_w[:2]))
 

@@ -37,7 +37,7 @@ OPTIONS = ("episode", "index")
 """keys that reset's options may hold"""
 IMAGE_SIZE = (224, 224)
 """px (width, height), where the composer does not say its own"""
-_WORKED = (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE, Event.AIMED)
+_WORKED = (Event.PICKED, Event.PLACED, Event.DROPPED, Event.UNSTABLE)
 FAR = 10.0
 """m, greatest depth in an observation"""
 
@@ -377,20 +377,17 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         return {"truth": Truth(self.start.task, look, self._tried(), self._named), "event": event}
 
     def _tried(self) -> list[NDArray[np.float64]]:
-        """Points that failed since something was last picked or put down."""
-        tried: list[NDArray[np.float64]] = []
+        """Points that failed since something was last picked or put down.
+
+        Of a place that took two points, the first: the second only told the way.
+        """
+        since: list[Act] = []
         for act in reversed(self._acts or ()):
-            if act.event in (
-                Event.PICKED,
-                Event.PLACED,
-                Event.DROPPED,
-                Event.UNSTABLE,
-                Event.AIMED,
-            ):
+            if act.event in _WORKED:
                 break
-            if act.hit_w is not None:
-                tried.append(act.hit_w)
-        return tried
+            since.append(act)
+        aimed = [a for a in since if a.event == Event.AIMED]
+        return [a.hit_w for a in aimed or since if a.hit_w is not None]
 
     def _observe(self, event: Event) -> dict[str, Any]:
         assert self.start is not None

@@ -5,7 +5,6 @@ thing) says nothing about a policy. No picture is made on the way: what is named
 picture shows; `proofs` plays a task as a policy would.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +16,8 @@ from refergym.envs.aiming import grasp_pixel
 from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.judging import judge
 from refergym.envs.task_spec import Act, HoldGoal, Proof, PutGoal, RowGoal, SeveralGoal
-from refergym.envs.types import Array, Event, SkillResult
+from refergym.envs.truth import direction_pixel
+from refergym.envs.types import Array, Event
 from refergym.envs.view import Layout, View
 
 Carried = HoldGoal | PutGoal | SeveralGoal | RowGoal
@@ -70,7 +70,9 @@ class _Play:
         if pixel is None:
             return "the target can't be seen"
         self._before = self.backend.state()
-        result = self._act(self.backend.pick, self._point(pixel), target)
+        point = self._point(pixel)
+        result = self.backend.pick(point)
+        self._note(point, result.event, result.object, target)
         if result.event is not Event.PICKED or result.object != target:
             return f"rehearsed pick: {result.event.name.lower()}"
         return None
@@ -83,24 +85,24 @@ class _Play:
             return "the place can't be seen"
         # what hides a later place now may be gone by then
         point = np.array(area.goal) if pixel is None else self._point(pixel)
-        turn = None
+        turn, told = None, point
         if part.turn is not None:
-            toward = point + 0.1 * np.array([*part.turn.to, 0.0])
-            before = Layout(self.view.scene, self._before, self.view.pack)
             held = self.view.scene.index(part.object)
-            turn = turning.yaw(self.goal, before, held, point, toward)
-            self._note(toward, Event.AIMED, held)
-        result = self._act(lambda p: self.backend.place(p, turn), point, shows)
+            way = direction_pixel(self.view, point, part.turn.to, without=held)
+            if way is None:
+                return "no point that is seen tells the way"
+            told = self._point(way)
+            before = Layout(self.view.scene, self._before, self.view.pack)
+            turn = turning.yaw(self.goal, before, held, point, told)
+            self._note(point, Event.AIMED, held, shows)
+            shows = int(self.view.frame.ids[way[1], way[0]])
+        result = self.backend.place(point, turn)
+        self._note(told, result.event, result.object, shows)
         if result.event is Event.PLACED:
             return None
         return f"rehearsed place: {result.event.name.lower()}"
 
-    def _act(self, move: Callable[[Array], SkillResult], point: Array, hit: int) -> SkillResult:
-        result = move(point)
-        self._note(point, result.event, result.object, hit)
-        return result
-
-    def _note(self, point: Array, event: Event, index: int, hit: int = -1) -> None:
+    def _note(self, point: Array, event: Event, index: int, hit: int) -> None:
         camera = self.view.scene.camera
         px, _ = pinhole.project(camera, point[None])
         uv = (float(px[0, 0]) / camera.width, float(px[0, 1]) / camera.height)

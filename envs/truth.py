@@ -11,16 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets import camera as pinhole
-from refergym.envs import areas, goals
+from refergym.envs import areas, goals, turning
 from refergym.envs.aiming import grasp_pixel, middle_pixel
 from refergym.envs.key_steps import key_steps
-from refergym.envs.task_spec import HoldGoal, PointAreaGoal, PointObjectGoal, PutGoal, TaskSpec
+from refergym.envs.task_spec import (
+    HoldGoal,
+    PointAreaGoal,
+    PointObjectGoal,
+    PutGoal,
+    TaskSpec,
+    TurnGoal,
+)
 from refergym.envs.types import Array
 from refergym.envs.view import Layout, View
 
 KEYS = ("scene", "state", "task", "target", "mask", "point_uv", "key_steps")
 REACH = (0.04, 0.4)
-"""m from a named place: how far a point lies that tells a direction"""
+"""m from a named place: how far a point lies that is chosen to tell a direction"""
 AIM = 5.0
 """degrees: how exactly such a point is chosen"""
 Aim = PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal
@@ -115,8 +122,10 @@ def _nothing() -> View:
 def aim_of(task: TaskSpec, view: Layout) -> Aim | None:
     """Return the part of a task's goal to work on now; None where nothing is left to do."""
     goal = task.goal
-    if isinstance(goal, PointObjectGoal | PointAreaGoal | HoldGoal | PutGoal):
+    if isinstance(goal, PointObjectGoal | PointAreaGoal):
         return goal
+    if isinstance(goal, HoldGoal):
+        return None if view.state.held == view.scene.index(goal.object) else goal
     return goals.next_part(goal, view)
 
 
@@ -138,9 +147,7 @@ def mask_of(task: TaskSpec, view: View, named: Array | None = None) -> NDArray[n
         target: NDArray[np.bool_] = view.frame.ids == target_of(task, view)
         return target
     if named is not None and isinstance(aim, PutGoal) and aim.turn is not None:
-        off = _off_direction(view, named, aim.turn.to)
-        right: NDArray[np.bool_] = off <= aim.turn.tolerance
-        return right
+        return direction_mask(view, named, aim.turn)
     area, shows = areas.place_of(aim, view)
     xy = areas.pixels_of(view, area, shows)
     mask[xy[:, 1], xy[:, 0]] = True
@@ -177,9 +184,15 @@ def _is_to_grasp(aim: PointAreaGoal | PutGoal, view: Layout) -> bool:
     return isinstance(aim, PutGoal) and view.state.held != view.scene.index(aim.object)
 
 
-def direction_pixel(view: View, named: Array, to: tuple[float, float]) -> tuple[int, int] | None:
-    """Return the pixel that best shows a direction [2] from a named place [3] m, not too near."""
+def direction_pixel(
+    view: View, named: Array, to: tuple[float, float], without: int | None = None
+) -> tuple[int, int] | None:
+    """Return the pixel that best shows a direction [2] from a named place [3] m, not too near.
+
+    What shows the object `without` is left out.
+    """
     off = _off_direction(view, named, to)
+    off[view.frame.ids == without] = np.inf
     if not np.isfinite(off).any():
         return None
     y, x = np.unravel_index(int(off.argmin()), off.shape)
@@ -188,15 +201,24 @@ def direction_pixel(view: View, named: Array, to: tuple[float, float]) -> tuple[
     return int(middle[1]), int(middle[0])
 
 
+def direction_mask(view: View, named: Array, turn: TurnGoal) -> NDArray[np.bool_]:
+    """Pixels [H, W] that tell the direction of a turn at a named place [3] m."""
+    off = _off_direction(view, named, turn.to, reach=(turning.NEAREST, np.inf))
+    right: NDArray[np.bool_] = off <= turn.tolerance
+    return right
+
+
 def direction_error(view: View, named: Array, to: tuple[float, float]) -> float:
     """Return by how many degrees the best pixel misses a direction [2] from a place [3] m."""
     return float(_off_direction(view, named, to).min())
 
 
-def _off_direction(view: View, named: Array, to: tuple[float, float]) -> Array:
+def _off_direction(
+    view: View, named: Array, to: tuple[float, float], reach: tuple[float, float] = REACH
+) -> Array:
     """Degrees [H, W] between a direction and that from a place to what each pixel shows.
 
-    Infinite where nothing is seen, or what is seen is too near to the place or too far.
+    Infinite where nothing is seen, or what is seen is nearer to the place or farther than `reach`.
     """
     off = np.full(view.frame.ids.shape, np.inf)
     ys, xs = np.nonzero(view.frame.depth > 0)
@@ -204,6 +226,6 @@ def _off_direction(view: View, named: Array, to: tuple[float, float]) -> Array:
     length = np.hypot(*away.T)
     cosine = away @ np.array(to) / np.maximum(length, 1e-9)
     angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-    angle[(length < REACH[0]) | (length > REACH[1])] = np.inf
+    angle[(length < reach[0]) | (length > reach[1])] = np.inf
     off[ys, xs] = angle
     return off

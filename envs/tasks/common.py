@@ -15,7 +15,7 @@ from refergym.envs.errors import TaskError
 from refergym.envs.judging import judge
 from refergym.envs.programs import Program, Select
 from refergym.envs.referents import Clarity, Reading, describe
-from refergym.envs.task_spec import Act, Certificate, Goal, Proof, TaskSpec
+from refergym.envs.task_spec import Act, Certificate, Goal, Proof, RowGoal, SeveralGoal, TaskSpec
 from refergym.envs.types import Frame, State, Verdict
 from refergym.envs.view import View
 
@@ -124,7 +124,7 @@ def task_spec(
         subgoals: what has to be reached one after the other.
         names: what the program's outermost names mean, in the order of `binding.names_in`.
         targets: indices of the objects to point at or to move, in order; none for a place alone.
-        places: pixels [K, 2] (x, y) that are right for each place.
+        places: pixels [K, 2] (x, y) that are right for each point that is not on a target.
         anchors: visible pixels of what else is named: furniture.
         proof: of tasks that move things.
     """
@@ -147,7 +147,7 @@ def task_spec(
             distractors=_distractors(view, targets or others),
             objects=len(view),
             chance=float(f"{_chance(view, targets, places):.4g}"),
-            center=_has_center(view, targets, places),
+            center=_has_center(view, goal, targets, places),
             proof=proof,
             backend="",
             renderer="",
@@ -177,9 +177,12 @@ def _chance(view: View, targets: Sequence[int], places: Sequence[NDArray[np.int6
     return math.prod(n / view.frame.ids.size for n in right)
 
 
-def _has_center(view: View, targets: Sequence[int], places: Sequence[NDArray[np.int64]]) -> bool:
+def _has_center(
+    view: View, goal: Goal, targets: Sequence[int], places: Sequence[NDArray[np.int64]]
+) -> bool:
     """Tell whether the picture's middle is a right first point."""
     x, y = view.scene.camera.width // 2, view.scene.camera.height // 2
     if targets:
-        return bool(view.frame.ids[y, x] == targets[0])
+        is_free = isinstance(goal, RowGoal) or (isinstance(goal, SeveralGoal) and not goal.ordered)
+        return int(view.frame.ids[y, x]) in (targets if is_free else targets[:1])
     return bool(places) and bool((places[0] == (x, y)).all(1).any())

@@ -20,6 +20,7 @@ from refergym.envs.task_spec import Act, PutGoal, TaskSpec
 from refergym.envs.tasks.carrying import Carrying, Common, is_put_down, rounded
 from refergym.envs.tasks.common import Describer, see, task_spec
 from refergym.envs.tasks.sites import RELATIONS, Relation, Site, SiteFinder
+from refergym.envs.truth import direction_mask
 from refergym.envs.types import Frame, State, Verdict
 from refergym.envs.view import View
 
@@ -202,6 +203,10 @@ class PickPlace(Putting):
     ) -> TaskSpec:
         """Put a task on record that can be carried out; `others` are named behind the place."""
         proof = self.prove(goal, view)
+        right = [areas.pixels_of(view, site.area, site.shows)]
+        if goal.turn is not None:
+            told = direction_mask(view, np.array(site.area.goal), goal.turn)
+            right.append(np.argwhere(told)[:, ::-1])
         return task_spec(
             view,
             kind=self.kind,
@@ -211,7 +216,7 @@ class PickPlace(Putting):
             subgoals=("hold", "put") if goal.turn is None else ("hold", "put", "turn"),
             names=[what, *site.names, *others],
             targets=[what.index],
-            places=[areas.pixels_of(view, site.area, site.shows)],
+            places=right,
             proof=proof,
         )
 
