@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from refergym.envs import areas, goals
+from refergym.envs import areas, floors, goals
 from refergym.envs.binding import bound_objects
 from refergym.envs.errors import TaskError
 from refergym.envs.programs import (
@@ -29,6 +29,7 @@ from refergym.envs.programs import (
 from refergym.envs.referents import Clarity, read
 from refergym.envs.regions import Limits, Place, locate
 from refergym.envs.task_spec import (
+    Area,
     Goal,
     HoldGoal,
     PointAreaGoal,
@@ -42,6 +43,10 @@ from refergym.envs.task_spec import (
 from refergym.envs.types import Array
 from refergym.envs.view import View
 
+LEEWAY = 0.001
+"""m that a place's best point may lie outside of it"""
+LEVEL = 0.01
+"""m that an area may be too high or too low"""
 ALIKE = 0.9
 """of two places: least share of what either covers that both cover"""
 MOVED = 0.02
@@ -62,7 +67,7 @@ KINDS: Mapping[str, tuple[type[Program], type[Goal]]] = {
 
 
 def check_form(task: TaskSpec) -> Iterator[str]:
-    """Say whether program and goal are such as the task's kind has."""
+    """Say whether program and goal are such as the task's kind has, and areas are polygons."""
     program, goal = KINDS.get(task.kind, (None, None))
     if task.kind == "point_at_free_space":
         fits = isinstance(task.program, Region) and isinstance(task.goal, PointAreaGoal)
@@ -71,6 +76,9 @@ def check_form(task: TaskSpec) -> Iterator[str]:
     if not fits:
         yield (f"task.kind: {task.kind} has no {type(task.goal).__name__} for a "
                f"{type(task.program).__name__}")  # fmt: skip
+    for area in _areas(task.goal):
+        if not all(_is_ring(ring) for ring in (area.ring, *area.without)):
+            yield "goal.area: no polygon"
 
 
 def moved(goal: Goal) -> tuple[str, ...]:
@@ -100,20 +108,22 @@ def check_objects(task: TaskSpec) -> Iterator[str]:
 def check_places(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
     """Say which of the goal's areas is not where the words say, or not free."""
     if isinstance(task.goal, RowGoal):
-        yield from _check_row(task, view)
+        yield from _check_row(part, task, view)
         return
-    puts = list(goals.parts_of(task.goal, view))
+    if isinstance(task.program, Floor):
+        yield from _check_floor(part, task, view)
+        return
+    puts: list[PointAreaGoal | PutGoal] = list(goals.parts_of(task.goal, view))
     named = list(_places_in(task.program, len(puts)))
-    parts: list[PointAreaGoal | PutGoal] = [*puts]
-    if isinstance(task.goal, PointAreaGoal):
-        parts = [] if isinstance(task.program, Floor) else [task.goal]
+    parts = [task.goal] if isinstance(task.goal, PointAreaGoal) else puts
     if len(named) != len(parts):
         yield f"goal: {len(parts)} places, {len(named)} in the program"
         return
     free = areas.free(view, 0.0, 0.0, without=[view.scene.index(n) for n in moved(task.goal)])
     for (region, facing), put in zip(named, parts, strict=True):
         place = locate(region, view, clarity_of(part), limits_of(part))
-        yield from _check_area(place, put, view, free)
+        yield from _check_area(place.polygon, place.height, put.area)
+        yield from _check_anchors(place, put, view, free)
         if isinstance(put, PutGoal):
             yield from _check_put(part, region, put)
             yield from _check_turn(part, facing, put, view)
@@ -143,13 +153,18 @@ def _places_in(program: Program, count: int) -> Iterator[tuple[Region, Facing | 
         yield from [(program.where, None)] * count
 
 
-def _check_area(
+def _check_area(meant: BaseGeometry, height: float, area: Area) -> Iterator[str]:
+    if _alike(meant, areas.polygon_of(area)) < ALIKE:
+        yield "goal: the area is not where the words say"
+    elif not shapely.intersects_xy(meant.buffer(LEEWAY), *area.goal[:2]):
+        yield "goal: its best point is not where the words say"
+    if max(abs(h - height) for h in (area.height, area.goal[2])) > LEVEL:
+        yield "goal: the area is at another height than the words say"
+
+
+def _check_anchors(
     place: Place, put: PointAreaGoal | PutGoal, view: View, free: BaseGeometry
 ) -> Iterator[str]:
-    if _alike(place.polygon, areas.polygon_of(put.area)) < ALIKE:
-        yield "goal: the area is not where the words say"
-    elif not shapely.intersects_xy(place.polygon.buffer(1e-3), *put.area.goal[:2]):
-        yield "goal: its best point is not where the words say"
     anchors = tuple(view.scene.objects[r.index].id for r in place.anchors)
     if anchors != put.anchors:
         yield f"goal.anchors: {_listed(put.anchors)}, the words mean {_listed(anchors)}"
@@ -167,9 +182,15 @@ def _check_put(part: Task, region: Region, put: PutGoal) -> Iterator[str]:
     relation = {Onto: "onto", Into: "into"}.get(type(region), "table")
     if put.relation != relation:
         yield f"goal.relation: {put.relation}, the words mean {relation}"
-    tolerance = getattr(part, "tolerance", None)
-    if isinstance(tolerance, float) and put.tolerance > tolerance:
-        yield f"goal.tolerance: {put.tolerance} m, more than the {tolerance} m of this environment"
+    yield from _check_limits(part, put, "tolerance")
+
+
+def _check_limits(part: Task, goal: PutGoal | RowGoal, *keys: str) -> Iterator[str]:
+    """Say where a goal is content with less than its environment."""
+    for key in keys:
+        stated, most = getattr(goal, key), getattr(part, key, None)
+        if isinstance(most, int | float) and stated > most:
+            yield f"goal.{key}: {stated}, more than the {most} of this environment"
 
 
 def _check_turn(part: Task, facing: Facing | None, put: PutGoal, view: View) -> Iterator[str]:
@@ -204,10 +225,32 @@ def _way(facing: Facing, put: PutGoal, view: View, clarity: Clarity) -> Array:
     return np.array([math.cos(turn), math.sin(turn)])
 
 
-def _check_row(task: TaskSpec, view: View) -> Iterator[str]:
+def _check_floor(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
+    goal, program = task.goal, task.program
+    base, beside = getattr(part, "base", None), getattr(part, "beside", None)
+    if not (isinstance(goal, PointAreaGoal) and isinstance(program, Floor)):
+        return
+    if not (isinstance(base, floors.Base) and isinstance(beside, float)):
+        return
+    meant = [k for k, name in floors.names(view).items() if name == program.furniture]
+    if len(meant) != 1:
+        yield f"task.program.furniture: {len(meant)} are called {program.furniture!r}"
+        return
+    name = view.scene.supports[meant[0]].id
+    if goal.anchors != (name,) or goal.support != floors.FLOOR:
+        yield f"goal: on support {goal.support} by {_listed(goal.anchors)}, the words mean {name}"
+    start = floors.start_of(view, base)
+    if goal.start is None or math.dist(goal.start, start) > MOVED:
+        yield "goal.start: the base waits somewhere else"
+    area = floors.area_at(view, meant[0], program.side, base, beside, start)
+    yield from _check_area(areas.polygon_of(area), area.height, goal.area)
+
+
+def _check_row(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
     goal, program = task.goal, task.program
     if not isinstance(goal, RowGoal) or not isinstance(program, Arrange):
         return
+    yield from _check_limits(part, goal, "straight", "even", "angle", "tolerance")
     along = view.direction("right" if program.axis == "left-right" else "behind")
     if abs(goals.angle_between(np.array(goal.along), along)) > TURNED:
         yield f"goal.along: not {program.axis}"
@@ -217,9 +260,17 @@ def _check_row(task: TaskSpec, view: View) -> Iterator[str]:
         yield "goal.slots: no such row"
 
 
+def _areas(goal: Goal) -> list[Area]:
+    if isinstance(goal, SeveralGoal):
+        return [p.area for p in goal.parts]
+    return [goal.area] if isinstance(goal, PointAreaGoal | PutGoal) else []
+
+
+def _is_ring(ring: tuple[tuple[float, float], ...]) -> bool:
+    return len(ring) >= 3 and bool(shapely.Polygon(ring).is_valid)
+
+
 def _alike(a: BaseGeometry, b: BaseGeometry) -> float:
-    if not b.is_valid:
-        return 0.0
     union = a.union(b).area
     return float(a.intersection(b).area / union) if union > 0 else 0.0
 

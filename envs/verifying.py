@@ -46,7 +46,7 @@ def problems(env: ReferEnv, start: Start, pack: Pack | None = None) -> list[str]
     part = part_for(env.task, start.task.kind)
     if part is None:
         return [f"task.kind: no {start.task.kind!r} in this environment"]
-    found = [*_grammar(start), *goal_checks.check_form(start.task), *_names(start)]
+    found = [*_grammar(start), *_names(start), *goal_checks.check_form(start.task)]
     if found:
         return found  # nothing further can be asked of it
     view = View(start.scene, state := rest_state(start.scene, kind),
@@ -77,6 +77,13 @@ def _names(start: Start) -> Iterator[str]:
     named = {n for names in bound_objects(start.task).values() for n in names}
     for name in sorted({*named, *goal_checks.moved(start.task.goal)} - known):
         yield f"task: no {name!r} in the scene"
+    certificate = start.task.certificate
+    made = {"backend": certificate.backend}
+    if certificate.proof is not None:
+        made["proof.backend"] = certificate.proof.backend
+    for key, kind in made.items():
+        if kind not in start.scene.settled:
+            yield f"certificate.{key}: {kind!r}, for which the scene was not settled"
 
 
 def _meaning(part: Task, start: Start, view: View) -> Iterator[str]:
@@ -84,6 +91,8 @@ def _meaning(part: Task, start: Start, view: View) -> Iterator[str]:
     task, clarity = start.task, clarity_of(part)
     again = _measured(part, task, view)
     meant, bound = bound_objects(again), bound_objects(task)
+    if len(bound) < len(task.bound):
+        yield "bound: a name stands twice"
     for path in dict.fromkeys((*meant, *bound)):
         stated, found = bound.get(path, ()), meant.get(path, ())
         if stated != found:
