@@ -25,6 +25,7 @@ from refergym.envs.programs import (
     Program,
     Region,
     Select,
+    anchors_of,
 )
 from refergym.envs.referents import Clarity, read
 from refergym.envs.regions import Limits, Place, locate
@@ -76,9 +77,16 @@ def check_form(task: TaskSpec) -> Iterator[str]:
     if not fits:
         yield (f"task.kind: {task.kind} has no {type(task.goal).__name__} for a "
                f"{type(task.program).__name__}")  # fmt: skip
-    for area in _areas(task.goal):
-        if not all(_is_ring(ring) for ring in (area.ring, *area.without)):
-            yield "goal.area: no polygon"
+    parts = _parts(task.goal)
+    if not all(_is_ring(ring) for p in parts for ring in (p.area.ring, *p.area.without)):
+        yield "goal.area: no polygon"
+    if isinstance(task.program, Floor):
+        return
+    places = list(_places_in(task.program, len(parts)))
+    if fits and len(places) != len(parts):
+        yield f"goal: {len(parts)} places, {len(places)} in the program"
+    for (region, _), put in zip(places, parts, strict=False):
+        yield from _check_put(region, put)
 
 
 def moved(goal: Goal) -> tuple[str, ...]:
@@ -105,6 +113,13 @@ def check_objects(task: TaskSpec) -> Iterator[str]:
         yield "goal.ordered: not what the words say"
 
 
+def named(goal: Goal) -> set[str]:
+    """Return the ids of all objects that a goal names."""
+    anchors = {a for p in _parts(goal) for a in p.anchors}
+    is_floor = isinstance(goal, PointAreaGoal) and goal.support == floors.FLOOR
+    return {*moved(goal), *(() if is_floor else anchors)}
+
+
 def check_places(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
     """Say which of the goal's areas is not where the words say, or not free."""
     if isinstance(task.goal, RowGoal):
@@ -113,19 +128,15 @@ def check_places(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
     if isinstance(task.program, Floor):
         yield from _check_floor(part, task, view)
         return
-    puts: list[PointAreaGoal | PutGoal] = list(goals.parts_of(task.goal, view))
-    named = list(_places_in(task.program, len(puts)))
-    parts = [task.goal] if isinstance(task.goal, PointAreaGoal) else puts
-    if len(named) != len(parts):
-        yield f"goal: {len(parts)} places, {len(named)} in the program"
-        return
     free = areas.free(view, 0.0, 0.0, without=[view.scene.index(n) for n in moved(task.goal)])
-    for (region, facing), put in zip(named, parts, strict=True):
+    parts = _parts(task.goal)
+    places = _places_in(task.program, len(parts))
+    for (region, facing), put in zip(places, parts, strict=True):
         place = locate(region, view, clarity_of(part), limits_of(part))
         yield from _check_area(place.polygon, place.height, put.area)
         yield from _check_anchors(place, put, view, free)
         if isinstance(put, PutGoal):
-            yield from _check_put(part, region, put)
+            yield from _check_limits(part, put, "tolerance")
             yield from _check_turn(part, facing, put, view)
 
 
@@ -174,15 +185,18 @@ def _check_anchors(
     if isinstance(put, PutGoal) and anchors == put.anchors:
         stood = np.array(put.anchors_xy).reshape(-1, 2)
         now = np.array([view.thing(r.index).centre for r in place.anchors]).reshape(-1, 2)
-        if stood.shape != now.shape or (np.abs(stood - now) > MOVED).any():
+        if (np.abs(stood - now) > MOVED).any():
             yield "goal.anchors_xy: the anchors do not stand there"
 
 
-def _check_put(part: Task, region: Region, put: PutGoal) -> Iterator[str]:
+def _check_put(region: Region, put: PointAreaGoal | PutGoal) -> Iterator[str]:
     relation = {Onto: "onto", Into: "into"}.get(type(region), "table")
-    if put.relation != relation:
+    if isinstance(put, PutGoal) and put.relation != relation:
         yield f"goal.relation: {put.relation}, the words mean {relation}"
-    yield from _check_limits(part, put, "tolerance")
+    count = len(anchors_of(region))
+    listed = [put.anchors, put.anchors_xy] if isinstance(put, PutGoal) else [put.anchors]
+    if any(len(one) != count for one in listed):
+        yield f"goal.anchors: {_listed(put.anchors)}, the words name {count}"
 
 
 def _check_limits(part: Task, goal: PutGoal | RowGoal, *keys: str) -> Iterator[str]:
@@ -260,10 +274,11 @@ def _check_row(part: Task, task: TaskSpec, view: View) -> Iterator[str]:
         yield "goal.slots: no such row"
 
 
-def _areas(goal: Goal) -> list[Area]:
+def _parts(goal: Goal) -> list[PointAreaGoal | PutGoal]:
+    """The places of a goal that words tell."""
     if isinstance(goal, SeveralGoal):
-        return [p.area for p in goal.parts]
-    return [goal.area] if isinstance(goal, PointAreaGoal | PutGoal) else []
+        return list(goal.parts)
+    return [goal] if isinstance(goal, PointAreaGoal | PutGoal) else []
 
 
 def _is_ring(ring: tuple[tuple[float, float], ...]) -> bool:

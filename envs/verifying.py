@@ -4,7 +4,7 @@ Everything that the certificate states is measured again from the scene and its 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,21 @@ def problems(env: ReferEnv, start: Start, pack: Pack | None = None) -> list[str]
         return found  # nothing further can be asked of it
     view = View(start.scene, state := rest_state(start.scene, kind),
                 look(env.renderer, start.scene, state), pack or open_pack())  # fmt: skip
-    for check in (_meaning, _figures, _places):
-        try:
-            found += check(part, start, view)
-        except TaskError as e:
-            found.append(str(e))
+    for check in (_meaning, _places):
+        found += _told(check, part, start, view)
+    figures = [] if found else _told(_figures, part, start, view)
     if part.moves and not found:
         found += _proof(env, start)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((*found, *figures)))
+
+
+def _told(
+    check: Callable[[Task, Start, View], Iterator[str]], part: Task, start: Start, view: View
+) -> list[str]:
+    try:
+        return list(check(part, start, view))
+    except TaskError as e:
+        return [str(e)]
 
 
 def _grammar(start: Start) -> Iterator[str]:
@@ -75,7 +82,7 @@ def _names(start: Start) -> Iterator[str]:
     """Every object that is named is in the scene."""
     known = {o.id for o in start.scene.objects}
     named = {n for names in bound_objects(start.task).values() for n in names}
-    for name in sorted({*named, *goal_checks.moved(start.task.goal)} - known):
+    for name in sorted({*named, *goal_checks.named(start.task.goal)} - known):
         yield f"task: no {name!r} in the scene"
     certificate = start.task.certificate
     made = {"backend": certificate.backend}
@@ -148,9 +155,11 @@ def _measured(part: Task, task: TaskSpec, view: View) -> TaskSpec:
 def _read(
     task: TaskSpec, path: str, select: Select, view: View, clarity: Clarity
 ) -> Reading | Sequence[Reading]:
-    if path == "what" and isinstance(task.program, Gather | Arrange):
-        return read_all(select, view, clarity)
-    return read(select, view, clarity)
+    is_set = path == "what" and isinstance(task.program, Gather | Arrange)
+    try:
+        return read_all(select, view, clarity) if is_set else read(select, view, clarity)
+    except TaskError as e:
+        raise TaskError(f"{path or 'the description'}: {e}") from e
 
 
 def _pixels(task: TaskSpec, view: View) -> Iterator[NDArray[np.int64]]:
@@ -175,7 +184,7 @@ def _proof(env: ReferEnv, start: Start) -> Iterator[str]:
         elif stated is not None and stated.backend == found.backend:
             if stated.start != found.start:
                 yield "certificate.proof.start: another state than this start's"
-            elif (problem := replay(env, start, stated)) is not None:
+            elif stated != found and (problem := replay(env, start, stated)) is not None:
                 yield f"certificate.proof: {problem}"
     except EnvError as e:
         yield str(e)

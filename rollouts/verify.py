@@ -57,7 +57,10 @@ def run(
     found = verify(path, composed, pack, config_dir, on_progress)
     for name, reasons in found.failures.items():
         _log.error("%s: %s", name, "; ".join(reasons))
-    output.write_json(path.with_name(REPORT), found)
+    try:
+        output.write_json(path.with_name(REPORT), found)
+    except OSError as e:
+        raise OutputError(f"{path.with_name(REPORT)}: cannot write: {e.strerror}") from e
     _log.info("%d of %d tasks hold; wrote %s", found.good, found.tasks, path.with_name(REPORT))
     return int(found.good < found.tasks)
 
