@@ -1,4 +1,4 @@
-"""Whether a sentence says a program: all that is ever said of it does, and nothing said of others."""
+"""Whether a sentence says a program: all that is ever said of it does, nothing said of others."""
 
 import numpy as np
 import pytest
