@@ -47,7 +47,8 @@ format: $(DEV)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
-	@$(BIN)/python tests/bench/speed.py; met=$$?; $(BIN)/python tests/bench/peers.py && exit $$met
+	@met=0; for b in speed tasks; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
+	$(BIN)/python tests/bench/peers.py && exit $$met
 
 doctor: $(CORE)  ## what works on this machine, and what mends the rest
 	$(BIN)/refergym doctor

@@ -85,15 +85,15 @@ def sector(layout: Laid, anchor: Shown, toward: Array, beyond: float) -> Polygon
 
 
 def between(layout: Laid, a: Shown, b: Shown, width: float) -> Polygon:
-    """Strip of `width` either side of the line that joins two middles, between the outlines."""
+    """Strip of `width` either side of what is free of the line that joins two middles."""
     line = shapely.LineString([a.centre, b.centre])
     if line.length < 1e-6:
         raise TaskError("two anchors stand at one place")
-    strip = line.buffer(width, cap_style="flat").intersection(layout.table)
-    strip = strip.difference(shapely.union_all([a.footprint, b.footprint]))
     middle = line.difference(a.footprint).difference(b.footprint)
     if middle.is_empty or middle.geom_type != "LineString":
         raise TaskError("no gap between the anchors")
+    strip = middle.buffer(width, cap_style="flat").intersection(layout.table)
+    strip = strip.difference(shapely.union_all([a.footprint, b.footprint]))
     parts = [p for p in shapely.get_parts(strip) if p.intersects(middle)]
     if not parts:
         raise TaskError("no gap between the anchors")

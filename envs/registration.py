@@ -23,6 +23,11 @@ IDS = {
     "refergym/PointAtWaypoint-v0": "point_at_waypoint",
     "refergym/Pick-v0": "pick",
     "refergym/PickPlace-v0": "pick_place",
+    "refergym/PlaceTurned-v0": "place_turned",
+    "refergym/Sequence-v0": "sequence",
+    "refergym/PutAll-v0": "put_all",
+    "refergym/ArrangeRow-v0": "arrange_row",
+    "refergym/Mixed-v0": "mixed",
     "refergym/Referring-v0": None,
 }
 """Gymnasium ids and the task of each; the last takes any"""

@@ -17,6 +17,10 @@ COMMANDS = {
         "refergym.rollouts.export",
         "write tasks as RefSpatial or RefSpatial-Bench has them",
     ),
+    "gallery": (
+        "refergym.rollouts.gallery",
+        "draw a page of tasks: picture, words, points",
+    ),
     "suites": ("refergym.rollouts.make_suites", "make the suites that ship, one for each split"),
     "agreement": (
         "refergym.rollouts.agreement",

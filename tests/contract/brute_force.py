@@ -283,16 +283,12 @@ class World:
         if op == "between":
             a, b = (self.meaning(region[k]) for k in ("a", "b"))
             free = shapely.LineString([a.middle[:2], b.middle[:2]]) - a.outline - b.outline
-            whole = b.middle[:2] - a.middle[:2]
-            along = (p - a.middle[:2]) @ whole / np.linalg.norm(whole)
-            foot = a.middle[:2] + along * whole / np.linalg.norm(whole)
-            is_near = math.dist(foot, p) < 0.05 and 0 < along < np.linalg.norm(whole)
+            start, end = (np.array(q) for q in free.coords)
+            along = (p - start) @ (end - start) / free.length
+            foot = start + along / free.length * (end - start)
+            is_near = math.dist(foot, p) < 0.05 and 0 < along < free.length
             at = shapely.Point(p)
-            if not is_near or a.outline.contains(at) or b.outline.contains(at):
-                return False
-            # behind one of the two is not between them
-            way = shapely.shortest_line(at, free)
-            return not any(way.crosses(x.outline.buffer(-0.001)) for x in (a, b))
+            return is_near and not a.outline.contains(at) and not b.outline.contains(at)
         if op == "edge":
             return not self.table.contains(shapely.Point(p + 0.12 * self.side(region["side"])))
         if op == "missing":

@@ -72,7 +72,7 @@ def test_another_hydra_configuration_survives():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("task=pik", "task: expected one of pick, pick_place, point_at_free_space"),
+        ("task=pik", "task: expected one of arrange_row, mixed, pick, pick_place"),
         ("backend=mujoco", "backend: expected one of auto, bullet, kinematic"),
         ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: "),
         ("task.tolerence=0.1", r"task.tolerence: unknown key \(did you mean 'tolerance'\?\)"),

@@ -32,12 +32,13 @@ ENDS = {
     "biggest": ("size", 1),
     "largest": ("size", 1),
     "smallest": ("size", -1),
+    "in order from smallest to largest": ("size", -1),
 }
 RELATIONS = {
-    "left": "to the left of",
-    "right": "to the right of",
-    "front": "in front of",
-    "behind": "behind",
+    "left": r"\bleft (side )?of|leftwards",
+    "right": r"\bright (side )?of|rightwards",
+    "front": r"in front of|near side of|this side of|towards the viewer from",
+    "behind": r"behind|far side of|viewer beyond",
 }
 
 
@@ -130,7 +131,7 @@ def phrases(text):
     pattern = (
         rf"\bthe (?:(first|second|third) )?(?:({ends}) )?(?:({'|'.join(colours)}) )?"
         rf"({'|'.join(categories)})\b"
-        r"(?: (from the (?:left|right|front|back))"
+        r"(?: (from the (?:left|right|front|back)|in order from smallest to largest)"
         r"| that is (?:(second|third) )?(furthest to the left|furthest to the right"
         r"|closest to the viewer|farthest from the viewer|largest|smallest))?"
     )
@@ -200,7 +201,8 @@ def test_places_are_where_the_words_say(starts):
             continue
         to = np.array(goal["area"]["goal"][:2])
         anchors = [world.middle[world.index(a), :2] for a in goal["anchors"]]
-        side = [s for s, words in RELATIONS.items() if f" {words} the " in text]
+        where = re.sub(r"from the (left|right|front|back)", "", text)
+        side = [s for s, words in RELATIONS.items() if re.search(words, where)]
         distance = re.search(r"(\d+) cm|(0\.\d+) m ", text)
         if " between the " in text:
             along = anchors[1] - anchors[0]
@@ -218,7 +220,7 @@ def test_places_are_where_the_words_say(starts):
             assert ahead >= np.sqrt(max(step @ step - ahead**2, 0)) - 1e-6, text
         else:
             info = world.infos[world.index(goal["anchors"][0])]
-            inside = re.search(r" (into|in|inside) the ", text)
+            inside = re.search(r" (into|in|inside) the ", text.replace("in the gap", ""))
             assert info.cavity if inside else info.flat_top, text
             assert np.hypot(*(to - anchors[0])) < 0.01, text
 

@@ -158,7 +158,7 @@ def test_what_cannot_be_exported_is_named_and_the_rest_is_written(
     (tasks / "ids" / f"{last}.png").write_bytes(b"no picture")
     with caplog.at_level("INFO", "refergym"):
         assert cli.main(["export", f"tasks={tasks}", f"out={tmp_path / 'out'}"]) == 0
-    assert "tasks.jsonl:2: version: expected 1, got 99" in caplog.text
+    assert "tasks.jsonl:2: version: expected 2, got 99" in caplog.text
     assert "tasks.jsonl:8: cut off" in caplog.text
     assert f"{last}.png: no readable picture" in caplog.text
     report = json.loads((tmp_path / "out" / "report.json").read_text())
