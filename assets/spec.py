@@ -240,6 +240,11 @@ def check_scene(spec: SceneSpec) -> None:
             raise SpecError(f"objects[{i}].id: {o.id!r} is already objects[{seen[o.id]}]")
         seen[o.id] = i
         _check_pose(o.pose, f"objects[{i}].pose")
+    for k, support in enumerate(spec.supports):
+        _check_pose(support.pose, f"supports[{k}].pose")
+    for k, fixture in enumerate(spec.fixtures):
+        _check_pose(fixture.pose, f"fixtures[{k}].pose")
+    _check_pose(spec.robot.base, "robot.base")
     _check_pose(spec.camera.pose, "camera.pose")
     for kind, poses in spec.settled.items():
         if len(poses) != len(spec.objects):

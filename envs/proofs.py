@@ -33,3 +33,24 @@ def prove(env: ReferEnv, start: Start) -> Proof | str:
         return f"fails in {env.backend.kind}: {info['verdict'].stage}"
     end = info["truth"]["state"].digest()
     return Proof(backend=env.backend.kind, start=first, end=end, points=tuple(points))
+
+
+def replay(env: ReferEnv, start: Start, proof: Proof) -> str | None:
+    """Play the points of a proof; return what they fail by, None if they solve the task.
+
+    Args:
+        env: as in `prove`.
+        start: likewise.
+        proof: made in this kind of backend.
+    """
+    _, info = env.reset(options={"episode": start})
+    for point in proof.points:
+        if "verdict" in info:
+            return "it has points behind the end"
+        info = env.step(np.array(point))[4]
+    if "verdict" not in info or not info["verdict"].success:
+        return "its points do not solve the task"
+    is_exact = env.backend.kind == "kinematic"  # a physics engine differs between machines
+    if is_exact and info["truth"]["state"].digest() != proof.end:
+        return "its points end in another state"
+    return None

@@ -3,37 +3,33 @@
 Everything that the certificate states is measured again from the scene and its rendered ids.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 
-import shapely
-from shapely.geometry.base import BaseGeometry
+import numpy as np
+from numpy.typing import NDArray
 
 from refergym.assets.library import Pack, open_pack
-from refergym.envs import areas, goals, grammar
+from refergym.envs import areas, goal_checks, goals, grammar
 from refergym.envs.binding import bound_objects, names_in
 from refergym.envs.errors import EnvError, TaskError
-from refergym.envs.programs import Arrange, Floor, Gather, Move, Moves, Region, Select
-from refergym.envs.proofs import prove
+from refergym.envs.goal_checks import clarity_of
+from refergym.envs.language import says
+from refergym.envs.programs import Arrange, Floor, Gather, Select
+from refergym.envs.proofs import prove, replay
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.referents import Clarity, Reading, is_clear, read, read_all
-from refergym.envs.regions import Limits, locate
 from refergym.envs.starts import Start, look, rest_state
-from refergym.envs.task_spec import (
-    HoldGoal,
-    PointAreaGoal,
-    PointObjectGoal,
-    PutGoal,
-    RowGoal,
-    SeveralGoal,
-    Task,
-    part_for,
-)
+from refergym.envs.task_spec import PointAreaGoal, RowGoal, Task, TaskSpec, part_for
+from refergym.envs.tasks.common import task_spec
+from refergym.envs.types import ID_SUPPORT
 from refergym.envs.view import View
 
-ALIKE = 0.9
-"""of two places: least share of what either covers that both cover"""
-PIXELS = 0.05
-"""share by which a count of pixels may differ: a renderer may round edges otherwise"""
+NEAR = 0.05
+"""share by which a count of pixels and what follows from it may differ: a renderer may round edges
+otherwise"""
+MARGIN = 0.01
+"""share by which a margin may differ"""
 
 
 def problems(env: ReferEnv, start: Start, pack: Pack | None = None) -> list[str]:
@@ -47,112 +43,135 @@ def problems(env: ReferEnv, start: Start, pack: Pack | None = None) -> list[str]
     kind = env.backend.kind
     if kind not in start.scene.settled:
         return [f"the scene was not settled for {kind}"]
-    view = View(start.scene, state := rest_state(start.scene, kind),
-                look(env.renderer, start.scene, state), pack or open_pack())  # fmt: skip
     part = part_for(env.task, start.task.kind)
     if part is None:
         return [f"task.kind: no {start.task.kind!r} in this environment"]
-    found: list[str] = []
-    for check in (_grammar, _meaning, _places, _figures):
-        try:
-            found += check(part, start, view)
-        except TaskError as e:
-            found.append(str(e))
+    found = [*_grammar(start), *_names(start), *goal_checks.check_form(start.task)]
+    if found:
+        return found  # nothing further can be asked of it
+    view = View(start.scene, state := rest_state(start.scene, kind),
+                look(env.renderer, start.scene, state), pack or open_pack())  # fmt: skip
+    for check in (_meaning, _places):
+        found += _told(check, part, start, view)
+    figures = [] if found else _told(_figures, part, start, view)
     if part.moves and not found:
         found += _proof(env, start)
-    return found
+    return list(dict.fromkeys((*found, *figures)))
 
 
-def _grammar(part: Task, start: Start, view: View) -> Iterator[str]:
-    grammar.check_program(start.task.program)
-    yield from ()
+def _told(
+    check: Callable[[Task, Start, View], Iterator[str]], part: Task, start: Start, view: View
+) -> list[str]:
+    try:
+        return list(check(part, start, view))
+    except TaskError as e:
+        return [str(e)]
+
+
+def _grammar(start: Start) -> Iterator[str]:
+    try:
+        grammar.check_program(start.task.program)
+    except TaskError as e:
+        yield f"task.program.{e}"
+        return
+    if not says(start.task.instruction, start.task.kind, start.task.program):
+        yield f"task.instruction: {start.task.instruction!r} does not say the program"
+
+
+def _names(start: Start) -> Iterator[str]:
+    """Every object that is named is in the scene."""
+    known = {o.id for o in start.scene.objects}
+    named = {n for names in bound_objects(start.task).values() for n in names}
+    for name in sorted({*named, *goal_checks.named(start.task.goal)} - known):
+        yield f"task: no {name!r} in the scene"
+    certificate = start.task.certificate
+    made = {"backend": certificate.backend}
+    if certificate.proof is not None:
+        made["proof.backend"] = certificate.proof.backend
+    for key, kind in made.items():
+        if kind not in start.scene.settled:
+            yield f"certificate.{key}: {kind!r}, for which the scene was not settled"
 
 
 def _meaning(part: Task, start: Start, view: View) -> Iterator[str]:
     """The names mean what they are bound to, clearly, and that is what the goal is about."""
-    task, clarity = start.task, _clarity(part)
-    bound = bound_objects(task)
-    for path, select in names_in(task.program):
-        meant = tuple(view.scene.objects[r.index].id for r in _readings(start, path, select, view,
-                                                                        clarity))  # fmt: skip
-        where = path or "the description"
-        if bound.get(path) != meant:
-            yield f"{where}: means {', '.join(meant)}, bound to {', '.join(bound.get(path, ()))}"
-    for path, names in bound.items():
-        for name in names:
+    task, clarity = start.task, clarity_of(part)
+    again = _measured(part, task, view)
+    meant, bound = bound_objects(again), bound_objects(task)
+    if len(bound) < len(task.bound):
+        yield "bound: a name stands twice"
+    for path in dict.fromkeys((*meant, *bound)):
+        stated, found = bound.get(path, ()), meant.get(path, ())
+        if stated != found:
+            where = path or "the description"
+            yield f"{where}: means {_listed(found)}, bound to {_listed(stated)}"
+        for name in found:
             if not is_clear(view.scene.index(name), view, clarity):
                 yield f"{path or 'the description'}: too little of {name} is visible"
-    for name in _goal_objects(start):
-        if not any(name in names for names in bound.values()):
-            yield f"goal: {name} is not what the words mean"
-
-
-def _readings(
-    start: Start, path: str, select: Select, view: View, clarity: Clarity
-) -> list[Reading]:
-    if path == "what" and isinstance(start.task.program, Gather | Arrange):
-        return read_all(select, view, clarity)
-    return [read(select, view, clarity)]
-
-
-def _goal_objects(start: Start) -> tuple[str, ...]:
-    goal = start.task.goal
-    if isinstance(goal, PointObjectGoal | HoldGoal | PutGoal):
-        return (goal.object,)
-    if isinstance(goal, SeveralGoal):
-        return tuple(p.object for p in goal.parts)
-    return goal.objects if isinstance(goal, RowGoal) else ()
+    if task.frame != again.frame:
+        yield f"task.frame: says {task.frame}, is {again.frame}"
+    yield from goal_checks.check_objects(task)
 
 
 def _places(part: Task, start: Start, view: View) -> Iterator[str]:
-    """The goal's areas are where the words say, and free."""
-    program, goal = start.task.program, start.task.goal
-    regions: list[Region] = []
-    if isinstance(program, Region):
-        regions = [program]
-    elif isinstance(program, Move | Gather):
-        regions = [program.where]
-    elif isinstance(program, Moves):
-        regions = [m.where for m in program.parts]
-    parts: list[PointAreaGoal | PutGoal] = list(goals.parts_of(goal, view))
-    if isinstance(goal, PointAreaGoal) and not isinstance(program, Floor):
-        parts = [goal]
-    if isinstance(goal, RowGoal):
-        parts = []
-    if isinstance(program, Gather):
-        regions *= len(parts)
-    if len(regions) != len(parts):
-        yield f"goal: {len(parts)} places, {len(regions)} in the program"
-        return
-    for region, put in zip(regions, parts, strict=True):
-        place = locate(region, view, _clarity(part), _limits(part))
-        if _alike(place.polygon, areas.polygon_of(put.area)) < ALIKE:
-            yield "goal: the area is not where the words say"
-        is_table = isinstance(put, PointAreaGoal) or put.relation == "table"
-        moved = [view.scene.index(n) for n in _goal_objects(start)]
-        free = areas.free(view, 0.0, 0.0, without=moved)
-        if is_table and not shapely.contains_xy(free, *put.area.goal[:2]):
-            yield "goal: the place is taken or off the table"
+    yield from goal_checks.check_places(part, start.task, view)
 
 
 def _figures(part: Task, start: Start, view: View) -> Iterator[str]:
     """The certificate's figures, measured again."""
-    task, stated = start.task, start.task.certificate
-    targets = [view.scene.index(n) for n in _goal_objects(start)]
-    if targets and not _near(stated.target_pixels, int(view.pixels[targets[0]])):
-        yield _differs("target_pixels", stated.target_pixels, int(view.pixels[targets[0]]))
-    if stated.objects != len(view):
-        yield _differs("objects", stated.objects, len(view))
-    first: PointAreaGoal | PutGoal | None = None
-    if isinstance(task.goal, PointAreaGoal):
-        first = task.goal
-    elif isinstance(task.goal, PutGoal | SeveralGoal):
-        first = goals.parts_of(task.goal, view)[0]
-    if first is not None:
-        area, shows = areas.place_of(first, view)
-        shown = len(areas.pixels_of(view, area, shows))
-        if not _near(stated.area_pixels, shown):
-            yield _differs("area_pixels", stated.area_pixels, shown)
+    stated = start.task.certificate
+    found = _measured(part, start.task, view).certificate
+    shares = {"margin": MARGIN, "objects": 0.0, "distractors": 0.0, "center": 0.0}
+    for name in ("target_pixels", "anchor_pixels", "area_pixels", "chance", *shares):
+        says_, is_ = getattr(stated, name), getattr(found, name)
+        if not _near(says_, is_, shares.get(name, NEAR)):
+            yield f"certificate.{name}: says {says_}, is {is_}"
+
+
+def _measured(part: Task, task: TaskSpec, view: View) -> TaskSpec:
+    """The task as it would be put on record now."""
+    clarity = clarity_of(part)
+    names = [_read(task, path, select, view, clarity)
+             for path, select in names_in(task.program)]  # fmt: skip
+    furniture: list[int] = []
+    if isinstance(task.program, Floor) and isinstance(task.goal, PointAreaGoal):
+        ids = [s.id for s in view.scene.supports]
+        shown = [ID_SUPPORT - ids.index(a) for a in task.goal.anchors if a in ids]
+        furniture = [int((view.frame.ids == i).sum()) for i in shown]
+    return task_spec(
+        view,
+        kind=task.kind,
+        instruction=task.instruction,
+        program=task.program,
+        goal=task.goal,
+        subgoals=task.subgoals,
+        names=names,
+        targets=[view.scene.index(n) for n in goal_checks.moved(task.goal)],
+        places=list(_pixels(task, view)),
+        anchors=furniture,
+    )
+
+
+def _read(
+    task: TaskSpec, path: str, select: Select, view: View, clarity: Clarity
+) -> Reading | Sequence[Reading]:
+    is_set = path == "what" and isinstance(task.program, Gather | Arrange)
+    try:
+        return read_all(select, view, clarity) if is_set else read(select, view, clarity)
+    except TaskError as e:
+        raise TaskError(f"{path or 'the description'}: {e}") from e
+
+
+def _pixels(task: TaskSpec, view: View) -> Iterator[NDArray[np.int64]]:
+    """The pixels [K, 2] (x, y) that are right for each place of a goal."""
+    goal = task.goal
+    if isinstance(goal, RowGoal):
+        for slot in goal.slots:
+            yield areas.pixels_of(view, areas.disc(view, np.array(slot), goal.tolerance))
+        return
+    for put in [goal] if isinstance(goal, PointAreaGoal) else goals.parts_of(goal, view):
+        area, shows = areas.place_of(put, view)
+        yield areas.pixels_of(view, area, shows)
 
 
 def _proof(env: ReferEnv, start: Start) -> Iterator[str]:
@@ -160,33 +179,28 @@ def _proof(env: ReferEnv, start: Start) -> Iterator[str]:
     stated = start.task.certificate.proof
     try:
         found = prove(env, start)
+        if isinstance(found, str):
+            yield found
+        elif stated is not None and stated.backend == found.backend:
+            if stated.start != found.start:
+                yield "certificate.proof.start: another state than this start's"
+            elif stated != found and (problem := replay(env, start, stated)) is not None:
+                yield f"certificate.proof: {problem}"
     except EnvError as e:
         yield str(e)
-        return
-    if isinstance(found, str):
-        yield found
-    elif stated is not None and stated.backend == found.backend and stated.start != found.start:
-        yield "certificate.proof.start: another state than this start's"
 
 
-def _near(stated: int | None, found: int) -> bool:
-    return stated is not None and abs(stated - found) <= max(2, PIXELS * found)
+def _near(stated: object, found: object, share: float) -> bool:
+    if isinstance(stated, tuple) and isinstance(found, tuple):
+        same = len(stated) == len(found)
+        return same and all(_near(s, f, share) for s, f in zip(stated, found, strict=True))
+    if share == 0 or stated is None or found is None:
+        return stated == found
+    assert isinstance(stated, int | float), "a figure"
+    assert isinstance(found, int | float), "a figure"
+    least = 2.0 if isinstance(found, int) else 0.0
+    return math.isclose(stated, found, rel_tol=share, abs_tol=least)
 
 
-def _differs(name: str, stated: object, found: object) -> str:
-    return f"certificate.{name}: says {stated}, is {found}"
-
-
-def _alike(a: BaseGeometry, b: BaseGeometry) -> float:
-    union = a.union(b).area
-    return float(a.intersection(b).area / union) if union > 0 else 0.0
-
-
-def _clarity(part: Task) -> Clarity:
-    found = getattr(part, "clarity", None)
-    return found if isinstance(found, Clarity) else Clarity()
-
-
-def _limits(part: Task) -> Limits:
-    found = getattr(part, "limits", None)
-    return found if isinstance(found, Limits) else Limits()
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from refergym.assets.errors import AssetError
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
-from refergym.envs import building
+from refergym.envs import building, grammar
 from refergym.envs.errors import EnvError
 from refergym.envs.refer_env import ReferEnv
-from refergym.envs.starts import Start
 from refergym.envs.task_spec import part_for
 from refergym.envs.verifying import problems
 from refergym.rollouts import config, output, taskfile
@@ -57,7 +57,10 @@ def run(
     found = verify(path, composed, pack, config_dir, on_progress)
     for name, reasons in found.failures.items():
         _log.error("%s: %s", name, "; ".join(reasons))
-    output.write_json(path.with_name(REPORT), found)
+    try:
+        output.write_json(path.with_name(REPORT), found)
+    except OSError as e:
+        raise OutputError(f"{path.with_name(REPORT)}: cannot write: {e.strerror}") from e
     _log.info("%d of %d tasks hold; wrote %s", found.good, found.tasks, path.with_name(REPORT))
     return int(found.good < found.tasks)
 
@@ -76,12 +79,18 @@ def verify(
     player = _Player(composed, pack, config_dir)
     failures: dict[str, tuple[str, ...]] = {}
     causes: Counter[str] = Counter()
+    ids: dict[str, int] = {}
     try:
         for done, line in enumerate(taskfile.lines(path), 1):
-            if isinstance(line.content, Entry):
-                name, reasons = line.content.id, player.problems(line.content.start)
+            name, reasons = f"line {line.number}", []
+            if not isinstance(line.content, Entry):
+                reasons = [line.content.reason]
+            elif line.content.id in ids:
+                reasons = [f"id: {line.content.id} is that of line {ids[line.content.id]} too"]
             else:
-                name, reasons = f"line {line.number}", [line.content.reason]
+                name = line.content.id
+                ids[name] = line.number
+                reasons = player.problems(line.content)
             if reasons:
                 failures[name] = tuple(reasons)
                 causes.update(reasons)
@@ -101,7 +110,10 @@ class _Player:
         self._pack = open_pack(pack)
         self._envs: dict[tuple[str, int, int], ReferEnv] = {}
 
-    def problems(self, start: Start) -> list[str]:
+    def problems(self, entry: Entry) -> list[str]:
+        start, counted = entry.start, grammar.steps(entry.start.task.program)
+        if entry.steps != counted:
+            return [f"steps: says {entry.steps}, the program has {counted}"]
         if start.scene.pack != self._pack.digest:
             return [f"scene.pack: of another asset pack, {start.scene.pack[:12]}"]
         camera = start.scene.camera
@@ -110,7 +122,7 @@ class _Player:
             if key not in self._envs:
                 self._envs[key] = self._make(*key)
             return problems(self._envs[key], start, self._pack)
-        except (EnvError, ConfigError) as e:
+        except (EnvError, AssetError, ConfigError) as e:
             return [str(e)]
 
     def close(self) -> None:

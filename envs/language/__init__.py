@@ -8,6 +8,7 @@ from refergym.envs.language.held_out import HeldOut, held_out_sentences
 from refergym.envs.language.nouns import check_sayable, noun_phrase
 from refergym.envs.language.parse import parse_instruction
 from refergym.envs.language.places import floor, place, spot
+from refergym.envs.language.said import says
 from refergym.envs.language.sentences import instruct
 from refergym.envs.language.voices import ANY, Speaker, Voice
 from refergym.envs.language.words import CHARSET, MAX_LENGTH
@@ -26,5 +27,6 @@ __all__ = [
     "noun_phrase",
     "parse_instruction",
     "place",
+    "says",
     "spot",
 ]

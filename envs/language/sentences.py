@@ -52,9 +52,9 @@ def instruct(
             long.
     """
     check_sayable(program)
-    plain = _sentence(kind, program, CANONICAL)
+    plain = sentence(kind, program, CANONICAL)
     _check_read_back(plain, program)
-    text = plain if rng is None else _sentence(kind, program, Speaker(voice=voice, rng=rng))
+    text = plain if rng is None else sentence(kind, program, Speaker(voice=voice, rng=rng))
     if not set(text) <= set(CHARSET):
         raise TaskError(f"{text!r}: expected characters of CHARSET only")
     if len(text) > MAX_LENGTH:
@@ -62,7 +62,8 @@ def instruct(
     return text
 
 
-def _sentence(kind: str, program: Program, speaker: Speaker) -> str:
+def sentence(kind: str, program: Program, speaker: Speaker) -> str:
+    """Say what to do as a speaker does, without the checks of `instruct`."""
     if isinstance(program, Move | Moves | Gather | Arrange):
         order = speaker.choose(forms.DO).format(what=_order(program, speaker))
         return order[0].upper() + order[1:]
