@@ -172,9 +172,8 @@ def point_of(
     elif named is not None and isinstance(aim, PutGoal) and aim.turn is not None:
         pixel = direction_pixel(view, named, aim.turn.to)
     else:
-        # to a task that only points, every pixel of the area is as good
-        within = np.inf if isinstance(aim, PointAreaGoal) else areas.NEAR
-        pixel = areas.goal_pixel(view, *areas.place_of(aim, view), tried, within)
+        # as near to the area's best point as can be seen: something may hide that one by now
+        pixel = areas.goal_pixel(view, *areas.place_of(aim, view), tried, np.inf)
     if pixel is None:
         return None
     return pinhole.point_of_pixel(view.scene.camera, *pixel)

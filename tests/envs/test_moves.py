@@ -23,8 +23,8 @@ KINDS = {
     "put_all": [],
     "arrange_row": [],
 }
-SEED = 5
-COUNTS = {"sequence": 3, "put_all": 2, "arrange_row": 2}
+SEED = 9
+COUNTS = {"sequence": 2, "put_all": 2, "arrange_row": 2}
 MORE = 20
 """starts that are played in the slow test"""
 
@@ -40,7 +40,7 @@ def envs() -> Iterator[dict[str, ReferEnv]]:
 @pytest.fixture(scope="module")
 def starts(envs: dict[str, ReferEnv]) -> dict[str, list[Start]]:
     return {
-        kind: [start_of(env, i) for i in range(COUNTS.get(kind, 4))] for kind, env in envs.items()
+        kind: [start_of(env, i) for i in range(COUNTS.get(kind, 3))] for kind, env in envs.items()
     }
 
 
@@ -50,19 +50,20 @@ def start_of(env: ReferEnv, index: int) -> Start:
     return start
 
 
-def play(env: ReferEnv, start: Start) -> tuple[list[Event], Info]:
+def play(env: ReferEnv, start: Start) -> Info:
     """Let the truth play; each of its points lies on the pixels that it says are right."""
     _, info = env.reset(options={"episode": start})
     camera = start.scene.camera
-    events: list[Event] = []
     while "verdict" not in info:
         truth = info["truth"]
+        if truth["point_uv"] is None:
+            *_, info = env.fail_step("nothing right can be seen")
+            continue
         x, y = pinhole.pixel_of_point(camera, *truth["point_uv"])
         assert truth["mask"][y, x]
         assert truth["target"] >= 0
         *_, info = env.step(np.array(truth["point_uv"]))
-        events.append(info["event"])
-    return events, info
+    return info
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,7 +71,7 @@ def test_the_truth_solves_it_and_then_nothing_is_left_to_do(
     envs: dict[str, ReferEnv], starts: dict[str, list[Start]], kind: str
 ) -> None:
     for start in starts[kind]:
-        _, info = play(envs[kind], start)
+        info = play(envs[kind], start)
         assert info["verdict"].success, info["verdict"]
         assert info["verdict"].progress == 1
         truth = info["truth"]
@@ -82,7 +83,7 @@ def test_the_truth_solves_it_and_then_nothing_is_left_to_do(
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_truth_solves_nearly_every_start(envs: dict[str, ReferEnv], kind: str) -> None:
     env = envs[kind]
-    solved = [play(env, start_of(env, 10 + i))[1]["verdict"].success for i in range(MORE)]
+    solved = [play(env, start_of(env, 10 + i))["verdict"].success for i in range(MORE)]
     assert sum(solved) >= 0.95 * MORE
 
 
