@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from gymnasium.spaces import Dict
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -227,6 +228,14 @@ def _check_suite(path: Path, env: ReferEnv, plan: Plan, episodes: int) -> None:
     strange = [k for k in kinds if part_for(env.task, k) is None]
     if strange:
         raise ConfigError(f"suite: has tasks of kind {', '.join(strange)}; task=mixed plays them")
+    assert isinstance(env.observation_space, Dict), "what a ReferEnv has"
+    height, width, _ = env.observation_space["rgb"].shape or (0, 0, 0)
+    for camera in (s.scene.camera for s in starts):
+        if (camera.width, camera.height) != (width, height):
+            raise ConfigError(
+                f"suite: has pictures of {camera.width}x{camera.height} px, here they are "
+                f"{width}x{height}; set scene.width and scene.height"
+            )
 
 
 def _jobs(

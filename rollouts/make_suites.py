@@ -21,6 +21,10 @@ from refergym.rollouts.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
+PATIENCE = 1000
+"""scenes in a row without a task, after which a suite is given up; of those with few things of an
+unseen category nine in ten have none"""
+
 
 class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/suites.yaml; their defaults and their meaning stand there."""
@@ -70,6 +74,7 @@ def _overrides(settings: Settings, split: str, out: Path) -> list[str]:
         f"count={settings.count}",
         f"per_scene={settings.per_scene}",
         f"backend={settings.backend}",
+        f"patience={PATIENCE}",
         f"seed={seed}",
         f"workers={settings.workers}",
         "pictures=false",

@@ -42,7 +42,7 @@ def find(name: str) -> Path:
         return path
     if name in names():
         return FOLDER / f"{name}{ENDING}"
-    known = ", ".join(names())
+    known = ", ".join(names()) or "none"
     raise ConfigError(f"suite: expected a file of tasks or one of {known}; got {name!r}")
 
 
