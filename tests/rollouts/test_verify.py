@@ -282,13 +282,7 @@ FAULTS: dict[str, tuple[str, Plant, str]] = {
     "proof points": (PICK, set_to("certificate.proof", proof_that_misses), "do not solve"),
     "program": (OBJECT, program_of_another, "does not say the program"),
     "words": (OBJECT, words_of_another, "does not say the program"),
-<<<<<<< HEAD
-    "program and words": (
-        SPACE, program_and_words_of_another, "area is not where|the words (name|mean)"
-    ),
-=======
     "program and words": (SPACE, program_and_words_of_another, "not where|words (name|mean)"),
->>>>>>> part6
     "two fit": (OBJECT, two_that_fit, r"the description: \d objects fit, expected one"),
     "hidden": (OBJECT, anchor_out_of_sight, "the description: "),
     "blocked": (PUT, place_blocked, "the place is taken"),
