@@ -1,6 +1,6 @@
 """Suites: fixed starts that everybody plays, as files of tasks.
 
-Those that ship stand in `configs/suite`, packed; `digests.json` beside them has the sha256 of what
+Those that ship stand in `configs/suites`, packed; `digests.json` beside them has the sha256 of what
 is in each.
 """
 
@@ -19,7 +19,7 @@ from refergym.rollouts import taskfile
 from refergym.rollouts.errors import ConfigError
 from refergym.rollouts.taskfile import Entry
 
-FOLDER = Path(refergym.configs.__file__).parent / "suite"
+FOLDER = Path(refergym.configs.__file__).parent / "suites"
 ENDING = ".jsonl.gz"
 DIGESTS = "digests.json"
 
