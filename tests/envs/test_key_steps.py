@@ -171,6 +171,11 @@ MEASURES: Mapping[str, Any] = {
 }
 
 
+def measured(index: int, name: str) -> float:
+    size = open_pack()[SCENE.objects[index].asset].size
+    return float(MEASURES[name](size)) * SCALES[index]
+
+
 @pytest.mark.parametrize("axis", MEASURES)
 @pytest.mark.parametrize(("position", "index"), [(1, RIGHT_MUG), (-1, MIDDLE_MUG)])
 def test_an_order_by_size_asks_for_the_size(
@@ -180,8 +185,7 @@ def test_an_order_by_size_asks_for_the_size(
     phrase = noun_phrase(select)
     size, at = steps(select, view)
     assert told([size, at]) == [("Size", phrase), ("Position", phrase)]
-    expected = MEASURES[axis](np.array(open_pack()[SCENE.objects[index].asset].size))
-    assert size.value == pytest.approx([expected * SCALES[index]], abs=2e-3)
+    assert size.value == pytest.approx([measured(index, axis)], abs=2e-3)
     assert shows(view, at) == [index]
 
 
@@ -197,8 +201,9 @@ def test_a_comparison_asks_for_both_sizes(view: View, measure: str, is_more: boo
     phrase, other = noun_phrase(select), noun_phrase(anchor)
     expected = [("Position", other), ("Size", other), ("Size", phrase), ("Position", phrase)]
     assert told(found) == expected
-    (one,), (two,) = found[2].value, found[1].value
-    assert (one > two) == is_more
+    indices = (A_BOTTLE, AN_APPLE) if is_more else (AN_APPLE, A_BOTTLE)
+    values = [found[2].value[0], found[1].value[0]]
+    assert values == pytest.approx([measured(i, measure) for i in indices], abs=2e-3)
 
 
 def direction_c(index: int, side: str) -> np.ndarray:
