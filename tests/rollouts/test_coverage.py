@@ -135,3 +135,16 @@ def numbered(line: bytes, k: int) -> Entry:
     raw["start"]["task"]["program"]["category"] = f"thing {k}"
     entry: Entry = msgspec.convert(raw, Entry)
     return entry
+
+
+def test_a_relation_that_stands_twice_in_a_task_covers_one(folder: Path) -> None:
+    line = (folder / taskfile.FILE).read_bytes().splitlines()[0]
+    raw = json.loads(line)
+    left = {"op": "where", "relation": "left", "anchors": [{"op": "select", "category": "cup"}]}
+    raw["start"]["task"]["program"] = {"op": "select", "category": "fork", "where": [left, left]}
+    raw["steps"] = 4
+    tally = Tally()
+    tally.add(msgspec.convert(raw, Entry))
+    report = tally.report()
+    assert (report.relations, report.coverage) == ({"left": 2}, {"left": {"4": 1}})
+    assert (report.categories, report.pairs) == ({"cup": 2, "fork": 1}, 2)
