@@ -128,7 +128,7 @@ def test_steps_and_voice_are_passed_on() -> None:
 def test_tasks_that_are_drawn_have_the_steps_asked_for() -> None:
     asked = ["pictures=false", "task.steps=[3,3]", *weights(point_at_object=1, pick=1)]
     env = make_env("mixed", "kinematic", overrides=asked)
-    starts = [env.reset(seed=1, options={"index": i})[1]["start"] for i in range(4)]
+    starts = [env.reset(seed=1, options={"index": i})[1]["start"] for i in range(8)]
     env.close()
     assert {steps(s.task.program) for s in starts} == {3}
     assert {s.task.kind for s in starts} == {"point_at_object", "pick"}
