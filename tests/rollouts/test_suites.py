@@ -129,8 +129,6 @@ def test_starts_of_another_backend_are_settled_for_this_one(
 
 SIZE = 200
 """starts of a suite that ships"""
-SMALLER = {"unseen_combination": 106}
-"""few programs of three steps are of a combination that is held out"""
 
 
 def starts_of(name: str) -> tuple[Start, ...]:
@@ -145,7 +143,7 @@ def test_each_split_ships_a_suite() -> None:
 @pytest.mark.parametrize("name", SPLITS)
 def test_a_suite_that_ships_is_small_and_whole(name: str) -> None:
     starts = starts_of(name)
-    assert len(starts) == SMALLER.get(name, SIZE)
+    assert len(starts) == SIZE
     assert len({records.digest(s.task) for s in starts}) == len(starts)
     assert suites.find(name).stat().st_size < 400_000
     suites.check_pack(suites.find(name), open_pack())
@@ -166,7 +164,7 @@ def test_no_two_suites_share_a_scene() -> None:
 @pytest.mark.parametrize("name", SPLITS)
 def test_suites_that_ship_are_played_in_kinematic(name: str, every: int) -> None:
     env = make_env("mixed", "kinematic", overrides=["pictures=false"])
-    for k in range(0, SMALLER.get(name, SIZE), every):
+    for k in range(0, SIZE, every):
         start = suites.start_for(suites.find(name), k, env.backend)
         _, info = env.reset(options={"episode": start})
         assert info["start"] is start
