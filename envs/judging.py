@@ -130,9 +130,8 @@ def _placed_stage(goal: PutGoal, layout: Layout, acts: Sequence[Act]) -> str:
     target = layout.scene.index(goal.object)
     if goal.upright is not None and goals.tilt(layout, target) > goal.upright:
         return "unstable"
-    last = acts[-1].event if acts else Event.NONE
-    if last in (Event.UNSTABLE, Event.DROPPED):
-        return "dropped" if last == Event.DROPPED else "unstable"
+    if acts and acts[-1].event == Event.UNSTABLE:
+        return "unstable"
     return "success" if goals.is_turned(goal, layout) else "turn"
 
 

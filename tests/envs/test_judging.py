@@ -255,6 +255,13 @@ def test_unstable_releases_fail_even_in_place():
     assert stage(goal, state(apple=good), PICKED, placed(good, Event.UNSTABLE)) == "unstable"
 
 
+def test_what_is_lost_on_the_way_and_comes_to_rest_in_its_place_is_there():
+    """Nothing is left to do: a state that is right must not wait for another step."""
+    lost = act(Event.DROPPED, index=APPLE)
+    assert stage(put("table"), state(apple=(0.45, 0.05, 0.0)), PICKED, lost) == "success"
+    assert stage(put("table"), state(apple=(0.9, 0.5, 0.0)), PICKED, lost) == "dropped"
+
+
 def test_upright_is_asked_only_where_configured():
     good = (0.45, 0.05, 0.0)
     tipped = state(apple=good, turn=(0.924, 0.383, 0.0, 0.0))
