@@ -12,8 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from refergym.assets import records
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.records import Record
+from refergym.envs.answers import AnswerReader
+from refergym.envs.dialects.base import Several
 from refergym.envs.errors import EnvError
 from refergym.envs.refer_env import ReferEnv
+from refergym.envs.text_env import TextEnv
 
 
 def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> ReferEnv:
@@ -44,6 +47,31 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
         render_mode=render_mode,
         pack=pack,
     )
+
+
+def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> TextEnv:
+    """Build an environment that takes words.
+
+    Args:
+        config: as in `build_env`, and dialect, reward (each with `_target_`) and several.
+        render_mode: "rgb_array" or None.
+
+    Raises:
+        EnvError: naming the key that is wrong.
+        PackError: if there is no such pack, or it is damaged.
+    """
+    several = config.several
+    if several not in get_args(Several):
+        expected = ", ".join(get_args(Several))
+        raise EnvError(f"several: expected one of {expected}; got {several!r:.80}")
+    reader = AnswerReader(dialect=build_part(config, "dialect"), several=several)
+    rewards = build_part(config, "reward")
+    return TextEnv(build_env(config, render_mode=render_mode), reader=reader, rewards=rewards)
+
+
+def build_part(config: DictConfig, group: str) -> Any:
+    """Make what one group of a config describes; EnvError naming the key that is wrong."""
+    return _make(config, None, group)
 
 
 def _check_type(key: str, value: Any) -> None:

@@ -151,6 +151,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self.start = start
         self._part = part_for(self.task, start.task.kind) or self.task
         self._limit = self._given_steps or self._part.max_steps
+        self._verdict = self._judge()
         self._first_rgb: NDArray[np.uint8] | None = None
         observation = self._observe(Event.NONE)
         if self._has_first:
@@ -225,6 +226,30 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         if self.randomisation is not None:
             composer = Randomised(composer, self.randomisation)
         return composer
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """The steps of the running episode, or of the one that ended last."""
+        return tuple(self._acts or ())
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the task says of the state now; EnvError before reset()."""
+        if self._acts is None:
+            raise EnvError("verdict: no episode yet; call reset() first")
+        return self._verdict
+
+    @property
+    def layout(self) -> Layout:
+        """What stands where in the running episode; EnvError before reset()."""
+        if self._acts is None or self.start is None:
+            raise EnvError("layout: no episode yet; call reset() first")
+        return Layout(self.start.scene, self._state, self._pack or open_pack())
+
+    @property
+    def limit(self) -> int:
+        """Steps until the running episode is cut off."""
+        return self._limit
 
     def _count(self, seed: int | None, index: int | None) -> None:
         if seed is not None or self._seed is None:
@@ -341,15 +366,21 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         assert self._acts is not None
         act, detail = acted
         self._acts.append(act)
-        spec, scene = self.start.task, self.start.scene
-        verdict = self._part.judge(spec, scene, self._first_state, self._state, self._acts)
-        terminated = self._part.is_over(spec, scene, self._acts, verdict)
+        self._verdict = verdict = self._judge()
+        task, scene = self.start.task, self.start.scene
+        terminated = self._part.is_over(task, scene, self._acts, verdict)
         truncated = not terminated and len(self._acts) >= self._limit
         self._is_over = terminated or truncated
         info = self._info_of_step(act, detail, verdict)
         reward = 1.0 if verdict.success and self._is_over else 0.0
         observation = self._observe(act.event)
         return observation, reward, terminated, truncated, {**self._info(act.event), **info}
+
+    def _judge(self) -> Verdict:
+        assert self.start is not None, "running"
+        assert self._acts is not None, "running"
+        task, scene = self.start.task, self.start.scene
+        return self._part.judge(task, scene, self._first_state, self._state, self._acts)
 
     def _info_of_step(self, act: Act, detail: str, verdict: Verdict) -> dict[str, Any]:
         assert self.start is not None, "running"
@@ -360,6 +391,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
             "point_w": None if act.point_w is None else act.point_w.copy(),
             "object": act.object,
             "hit": act.hit,
+            "progress": verdict.progress,
         }
         if self._is_over:
             info["verdict"] = verdict

@@ -5,7 +5,7 @@ Importing this is cheap; simulators, renderers and Hydra are imported when an en
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from refergym.envs.refer_env import ReferEnv
+    from refergym.envs.text_env import TextEnv
 
 IDS = {
     "refergym/PointAtObject-v0": "point_at_object",
@@ -31,19 +32,24 @@ IDS = {
     "refergym/Referring-v0": None,
 }
 """Gymnasium ids and the task of each; the last takes any"""
+TEXT_IDS = {name.replace("-v0", "Text-v0"): task for name, task in IDS.items()}
+"""the same with words as actions"""
 CONFIGS = "refergym.configs"
 GROUPS = ("scene", "task", "backend", "renderer", "sensor", "randomisation")
+TEXT_CONFIG = "text_env"
+TEXT_GROUPS = ("dialect", "reward")
 
 
 def register_envs() -> None:
     """Register the ids; idempotent. Gymnasium calls it for its plugins too."""
-    for name, task in IDS.items():
-        if name not in gym.registry:
-            gym.register(
-                id=name,
-                entry_point="refergym.envs.registration:make_env",
-                kwargs={} if task is None else {"task": task},
-            )
+    for ids, maker in ((IDS, "make_env"), (TEXT_IDS, "make_text_env")):
+        for name, task in ids.items():
+            if name not in gym.registry:
+                gym.register(
+                    id=name,
+                    entry_point=f"refergym.envs.registration:{maker}",
+                    kwargs={} if task is None else {"task": task},
+                )
 
 
 def make_env(
@@ -74,17 +80,60 @@ def make_env(
     """
     from refergym.envs.building import build_env
 
-    _check_list(overrides)
     chosen = {
         "scene": scene, "task": task, "backend": backend, "renderer": renderer,
         "sensor": sensor, "randomisation": randomisation,
     }  # fmt: skip
-    choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
-    return build_env(compose_env([*choices, *overrides]), render_mode=render_mode)
+    return build_env(compose_env(_choices(chosen, overrides)), render_mode=render_mode)
 
 
-def compose_env(overrides: Sequence[str]) -> "DictConfig":
-    """Compose `configs/env.yaml`; another Hydra configuration in this process stays as it is.
+def make_text_env(
+    task: str | None = None,
+    backend: str | None = None,
+    *,
+    dialect: str | None = None,
+    reward: str | None = None,
+    scene: str | None = None,
+    renderer: str | None = None,
+    sensor: str | None = None,
+    randomisation: str | None = None,
+    overrides: Sequence[str] = (),
+    render_mode: str | None = "rgb_array",
+) -> "TextEnv":
+    """Make an environment that takes words, from `configs/text_env.yaml`.
+
+    Args:
+        task: as in `make_env`.
+        backend: likewise.
+        dialect: file in configs/dialect: how the policy writes points.
+        reward: file in configs/reward: what is paid.
+        scene: as in `make_env`.
+        renderer: likewise.
+        sensor: likewise.
+        randomisation: likewise.
+        overrides: Hydra overrides, such as "several=reject" or "reward.weights.point=2".
+        render_mode: "rgb_array" or None.
+
+    Raises:
+        EnvError: naming the key that is wrong and what is allowed.
+    """
+    from refergym.envs.building import build_text_env
+
+    chosen = {
+        "scene": scene, "task": task, "backend": backend, "renderer": renderer,
+        "sensor": sensor, "randomisation": randomisation, "dialect": dialect, "reward": reward,
+    }  # fmt: skip
+    config = compose_env(_choices(chosen, overrides), TEXT_CONFIG)
+    return build_text_env(config, render_mode=render_mode)
+
+
+def _choices(chosen: Mapping[str, str | None], overrides: Sequence[str]) -> list[str]:
+    _check_list(overrides)
+    return [*(f"{group}={name}" for group, name in chosen.items() if name is not None), *overrides]
+
+
+def compose_env(overrides: Sequence[str], name: str = "env") -> "DictConfig":
+    """Compose `configs/env.yaml`, or another of that kind; another Hydra configuration in this process stays as it is.
 
     Raises:
         EnvError: naming the key that is wrong and what is allowed.
@@ -96,10 +145,11 @@ def compose_env(overrides: Sequence[str]) -> "DictConfig":
     _check_list(overrides)
     with _own_hydra():
         try:
-            config = compose("env", overrides=list(overrides))
+            config = compose(name, overrides=list(overrides))
         except (HydraException, OmegaConfBaseException, ValueError) as e:
-            raise EnvError(_explain(e, overrides)) from e
-    for key in (*GROUPS, "max_steps", "pictures"):
+            raise EnvError(_explain(e, overrides, name)) from e
+    asked = GROUPS if name == "env" else (*GROUPS, *TEXT_GROUPS)
+    for key in (*asked, "max_steps", "pictures"):
         if key not in config:
             raise EnvError(f"{key}: required, but an override takes it away")
     return config
@@ -128,25 +178,25 @@ def _own_hydra() -> Iterator[None]:
         GlobalHydra.set_instance(instance)
 
 
-def _explain(error: Exception, overrides: Sequence[str]) -> str:
+def _explain(error: Exception, overrides: Sequence[str], name: str) -> str:
     """Say which override is wrong: alone, or after those that choose files."""
     from hydra import compose
     from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        group, _, wanted = str(error.missing_cfg_file).rpartition("/")
         known = sorted(str(o) for o in error.options if not str(o).startswith("_"))
-        return f"{group}: expected one of {', '.join(known)}; got {name!r}"
-    choices = [o for o in overrides if o.partition("=")[0] in GROUPS]
+        return f"{group}: expected one of {', '.join(known)}; got {wanted!r}"
+    choices = [o for o in overrides if o.partition("=")[0] in (*GROUPS, *TEXT_GROUPS)]
     for override in overrides:
         try:
-            compose("env", overrides=[*choices, override])
+            compose(name, overrides=[*choices, override])
         except (HydraException, OmegaConfBaseException, ValueError) as e:
             if override in choices:
                 return f"{override!r}: {' '.join(str(e).split())}"
             key = override.partition("=")[0].lstrip("+~")
-            known = _known_keys(key, compose("env", overrides=choices))
+            known = _known_keys(key, compose(name, overrides=choices))
             if key.rpartition(".")[2] in known or not known:
                 return f"{override}: {' '.join(str(e).split())}"
             near = difflib.get_close_matches(key.rpartition(".")[2], known, 1)

@@ -25,7 +25,7 @@ from refergym.envs.task_spec import (
 from refergym.envs.types import Array
 from refergym.envs.view import Layout, View
 
-KEYS = ("scene", "state", "task", "target", "mask", "point_uv", "key_steps")
+KEYS = ("scene", "state", "task", "target", "mask", "mask_w", "point_uv", "key_steps", "stage")
 REACH = (0.04, 0.4)
 """m from a named place: how far a point lies that is chosen to tell a direction"""
 AIM = 5.0
@@ -39,7 +39,8 @@ class Truth(Mapping[str, Any]):
     scene (SceneSpec), state (State), task (TaskSpec), target (index, or -1 for a place or where
     nothing is left to do), mask ([H, W] bool: the pixels that are right now: the target's, the
     area's once the target is held, or those in the right direction once the place is named),
-    point_uv ((u, v) to name now, or None where nothing right can be seen) and key_steps (see
+    mask_w ([K, 3] m, world: what those pixels show), stage (what is asked for now, in a word: see
+    `stage_of`), point_uv ((u, v) to name now, or None where nothing right can be seen) and key_steps (see
     `envs.key_steps`).
     """
 
@@ -104,6 +105,10 @@ class Truth(Mapping[str, Any]):
             return target_of(self._task, view)
         if key == "mask":
             return mask_of(self._task, view, self._named)
+        if key == "mask_w":
+            return view.points(*np.nonzero(self["mask"]))
+        if key == "stage":
+            return stage_of(self._task, view, self._named)
         if key == "key_steps":
             return key_steps(self._task, view)
         return point_of(self._task, view, self._tried, self._named)
@@ -135,6 +140,33 @@ def target_of(task: TaskSpec, view: Layout) -> int:
     if aim is None or isinstance(aim, PointAreaGoal):
         return -1
     return view.scene.index(aim.object)
+
+
+def stage_of(task: TaskSpec, view: Layout, named: Array | None = None) -> str:
+    """Name what is asked for now: "point", "pick ID", "place ID", "turn ID", or "" if all is done.
+
+    Args:
+        task: the task.
+        view: the current state.
+        named: the place that was named, where the direction is still to tell.
+    """
+    aim = aim_of(task, view)
+    if isinstance(aim, PointObjectGoal | PointAreaGoal):
+        return "point"
+    if aim is None:
+        return ""
+    if isinstance(aim, HoldGoal) or _is_to_grasp(aim, view):
+        return f"pick {aim.object}"
+    return f"{'place' if named is None else 'turn'} {aim.object}"
+
+
+def stages_needed(task: TaskSpec, view: Layout) -> int:
+    """Count the stages from a state to the end, at least 1: so many right points solve the task."""
+    goal = task.goal
+    if isinstance(goal, PointObjectGoal | PointAreaGoal | HoldGoal):
+        return 1
+    left = [p for p in goals.parts_of(goal, view) if not goals.is_fulfilled(p, view)]
+    return max(1, sum(2 if p.turn is None else 3 for p in left))
 
 
 def mask_of(task: TaskSpec, view: View, named: Array | None = None) -> NDArray[np.bool_]:

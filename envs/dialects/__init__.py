@@ -1,0 +1,1 @@
+"""How each family of pointing models writes a point, one file each; see `base.Dialect`."""
