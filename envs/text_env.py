@@ -118,25 +118,18 @@ class TextEnv(gym.Env[dict[str, Any], str]):
         reader = reader or self.reader
         if reader is None:
             raise EnvError("step: no reader; say in which dialect the policy points")
-        return self._take(reader.read(text, image_size or self._size()), text)
+        return self.take(reader.read(text, image_size or self.image_size), text)
 
     def point(self, point_uv: tuple[float, float]) -> Stepped:
         """Act on the point (u, v) of a policy that has no words; as `step`."""
-        return self._take(ReadAnswer(point_uv=point_uv), "")
+        return self.take(ReadAnswer(point_uv=point_uv))
 
     def fail_step(self, reason: str) -> Stepped:
         """Use up a step for an answer without a usable point; as `step`."""
-        return self._take(ReadAnswer(problem="no_point", detail=reason), "")
+        return self.take(ReadAnswer(problem="no_point", detail=reason))
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return the picture [H, W, 3] with the points so far drawn."""
-        return self.refer.render()
-
-    def close(self) -> None:
-        """Release the simulator and the renderer; idempotent."""
-        self.refer.close()
-
-    def _take(self, read: ReadAnswer, text: str) -> Stepped:
+    def take(self, read: ReadAnswer, text: str = "") -> Stepped:
+        """Act on what was read in a policy's words; as `step`."""
         truth = self._info.get("truth")
         if read.point_uv is None:
             stepped = self.refer.fail_step(read.detail)
@@ -150,7 +143,7 @@ class TextEnv(gym.Env[dict[str, Any], str]):
             reply=read.reply,
             problem=read.problem,
             points=read.points,
-            image_size=self._size(),
+            image_size=self.image_size,
             truth=truth,
             act=act,
             verdict=verdict,
@@ -174,7 +167,18 @@ class TextEnv(gym.Env[dict[str, Any], str]):
         self._info, self._progress = info, verdict.progress
         return {**observation, "feedback": FEEDBACK[act.event]}, reward, terminated, truncated, info
 
-    def _size(self) -> tuple[int, int]:
-        assert self.refer.start is not None, "running"
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return the picture [H, W, 3] with the points so far drawn."""
+        return self.refer.render()
+
+    def close(self) -> None:
+        """Release the simulator and the renderer; idempotent."""
+        self.refer.close()
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Px (width, height) of the running episode's pictures."""
+        if self.refer.start is None:
+            raise EnvError("image_size: no episode yet; call reset() first")
         camera = self.refer.start.scene.camera
         return camera.width, camera.height

@@ -19,7 +19,7 @@ from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts.errors import EpisodeError, OutputError
 
-VERSION = 1
+VERSION = 2
 log = logging.getLogger(__name__)
 
 
@@ -69,8 +69,15 @@ class StepRecord(Record, frozen=True, kw_only=True):
     """an Event's name in lower case"""
     detail: str = ""
     """for people: which phase failed and why"""
+    problem: str = ""
+    """why the answer had no usable point (an `errors.AnswerFault`)"""
+    cause: str = ""
+    """what the step failed by (an `attribution.Cause`); empty if it did what it should"""
     terms: dict[str, float] = msgspec.field(default_factory=dict)
-    """reward terms, raw"""
+    """reward terms, raw, in [0, 1]"""
+    paid: dict[str, float] = msgspec.field(default_factory=dict)
+    """what each term added to the reward"""
+    reward: float = 0.0
     state: str = ""
     """digest of the state after the step"""
 
@@ -98,7 +105,11 @@ class Episode(Record, frozen=True, kw_only=True):
     ended: Ended
     stage: str
     """"success", or the first stage that failed; "infrastructure" after an error"""
+    cause: str = ""
+    """what the last step that failed did so by; empty if none did"""
     progress: float = 0.0
+    reward: float = 0.0
+    """of all steps together; says nothing about success"""
     measures: dict[str, float] = msgspec.field(default_factory=dict)
     error: str = ""
     """of infrastructure errors: type and message"""

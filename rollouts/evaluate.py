@@ -27,7 +27,15 @@ from refergym.envs.task_spec import part_for
 from refergym.rollouts import arguments, config, output, report, suites
 from refergym.rollouts.episodes import Ended, Episode, EpisodeWriter, last_attempts
 from refergym.rollouts.errors import ConfigError
-from refergym.rollouts.plan import Job, Media, Plan, build_env, build_policy
+from refergym.rollouts.plan import (
+    Job,
+    Media,
+    Plan,
+    build_env,
+    build_policy,
+    build_rewards,
+    with_dialect,
+)
 from refergym.rollouts.pool import Pool
 from refergym.rollouts.report import Results
 from refergym.rollouts.runner import Runner
@@ -51,6 +59,7 @@ class Settings(Record, frozen=True, kw_only=True):
     sensor: dict[str, Any]
     randomisation: dict[str, Any]
     policy: dict[str, Any]
+    reward: dict[str, Any]
     episodes: Count
     seed: Annotated[int, msgspec.Meta(ge=0)]
     floors: bool | tuple[str, ...]
@@ -170,10 +179,11 @@ def _say_nothing(episode: Episode | None, done: int, total: int) -> None:
 def _plan(settings: Settings, composed: config.Composed, config_dir: str | Path | None) -> Plan:
     floors = settings.floors
     names = FLOORS if floors is True else () if floors is False else floors
-    policies = {composed.choices["policy"]: settings.policy}
+    policies = {composed.choices["policy"]: with_dialect(settings.policy, config_dir)}
     for name in names:
         try:
-            policies.setdefault(name, config.choice("policy", name, config_dir))
+            chosen = with_dialect(config.choice("policy", name, config_dir), config_dir)
+            policies.setdefault(name, chosen)
         except ConfigError as e:
             raise ConfigError(f"floors: {e}") from e
     task = composed.choices["task"]
@@ -188,6 +198,7 @@ def _plan(settings: Settings, composed: config.Composed, config_dir: str | Path 
         env={group: getattr(settings, group) for group in ENV_GROUPS},
         pack=settings.pack,
         policies=policies,
+        reward=settings.reward,
         task=task,
         suite=settings.name or settings.suite or f"{task}-s{settings.seed}",
         starts=None if starts is None else str(starts),
@@ -202,6 +213,7 @@ def _check(plan: Plan, composed: config.Composed, episodes: int) -> output.RunIn
     """Make everything once, so that what is wrong is said before any worker starts."""
     for name in plan.policies:
         build_policy(plan, name)
+    build_rewards(plan)
     env = build_env(plan)
     try:
         if plan.starts is not None:

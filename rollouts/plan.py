@@ -1,5 +1,6 @@
 """What a run consists of, as plain data: it crosses to workers and is rebuilt there."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,7 +10,9 @@ from refergym.agents.policy import Policy
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 from refergym.envs import building
+from refergym.envs.answers import AnswerReader
 from refergym.envs.refer_env import ReferEnv
+from refergym.envs.rewards import RewardSet
 from refergym.rollouts import config
 from refergym.rollouts.errors import ConfigError
 
@@ -33,6 +36,8 @@ class Plan(Record, frozen=True, kw_only=True):
     """folder of the asset pack; none takes the package's own"""
     policies: dict[str, dict[str, Any]]
     """configs of the policies by the name that stands in results"""
+    reward: dict[str, Any] | None = None
+    """config of the reward set; none pays 1 for success"""
     task: str
     """configured name of the task"""
     suite: str
@@ -64,6 +69,45 @@ def build_env(plan: Plan) -> ReferEnv:
     """
     groups = {**plan.env, "pack": plan.pack, "max_steps": None, "pictures": True}
     return building.build_env(OmegaConf.create(groups))
+
+
+def build_rewards(plan: Plan) -> RewardSet | None:
+    """Make the reward set from its config.
+
+    Raises:
+        ConfigError: naming the key that is wrong, or if the object is no RewardSet.
+    """
+    if plan.reward is None:
+        return None
+    made = config.instantiate(plan.reward, "reward")
+    if not isinstance(made, RewardSet):
+        raise ConfigError(f"reward._target_: {plan.reward['_target_']} is no RewardSet")
+    return made
+
+
+def with_dialect(
+    policy: dict[str, Any], config_dir: str | Path | None = None
+) -> dict[str, Any]:
+    """Put the dialect that a policy's config names in place of its name.
+
+    Raises:
+        ConfigError: if there is no such dialect.
+    """
+    name = policy.get("dialect")
+    if not isinstance(name, str):
+        return policy
+    try:
+        return {**policy, "dialect": config.choice("dialect", name, config_dir)}
+    except ConfigError as e:
+        raise ConfigError(f"policy.{e}") from e
+
+
+def reader_of(policy: Policy) -> AnswerReader | None:
+    """Return what reads a policy's words: its `dialect` and `several`; None if it has no words."""
+    dialect = getattr(policy, "dialect", None)
+    if dialect is None:
+        return None
+    return AnswerReader(dialect=dialect, several=getattr(policy, "several", "first"))
 
 
 def build_policy(plan: Plan, name: str) -> Policy:

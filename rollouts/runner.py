@@ -13,18 +13,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from refergym.agents.policy import Answer, Policy
 from refergym.assets.camera import pixel_of_point
 from refergym.assets.errors import AssetError
+from refergym.envs.answers import AnswerReader, ReadAnswer
 from refergym.envs.errors import EnvError, TaskError
 from refergym.envs.refer_env import ReferEnv
+from refergym.envs.text_env import TextEnv
 from refergym.envs.types import Event, Observation, Verdict
 from refergym.rollouts import suites
 from refergym.rollouts.episodes import Ended, Episode, EpisodeId, StepRecord
 from refergym.rollouts.errors import ConfigError, PolicyError
-from refergym.rollouts.plan import Job, Plan, answer_seed, build_env, build_policy
+from refergym.rollouts.plan import (
+    Job,
+    Plan,
+    answer_seed,
+    build_env,
+    build_policy,
+    build_rewards,
+    reader_of,
+)
 from refergym.rollouts.video import Film
 
 log = logging.getLogger(__name__)
@@ -37,7 +45,7 @@ class _Slot:
     """One environment and the episode that runs in it."""
 
     job: Job
-    env: ReferEnv
+    env: TextEnv
     tries: int = 1
     started: float = 0.0
     observation: Observation | None = None
@@ -59,7 +67,9 @@ class Runner:
         self._plan = plan
         self._make_env = make_env
         self._policies: dict[str, Policy] = {}
-        self._idle: list[ReferEnv] = []
+        self._readers: dict[str, AnswerReader | None] = {}
+        self._rewards = build_rewards(plan)
+        self._idle: list[TextEnv] = []
         self._slots: list[_Slot] = []
         self._finished: list[Episode] = []
 
@@ -93,7 +103,7 @@ class Runner:
             ConfigError: if environment or policy cannot be made.
         """
         self._policy(job.policy)
-        env = self._idle.pop() if self._idle else self._make_env(self._plan)
+        env = self._idle.pop() if self._idle else self._fresh()
         slot = _Slot(job=job, env=env)
         self._slots.append(slot)
         self._guard(slot, self._reset)
@@ -113,9 +123,13 @@ class Runner:
             env.close()
         self._idle, self._slots = [], []
 
+    def _fresh(self) -> TextEnv:
+        return TextEnv(self._make_env(self._plan), rewards=self._rewards)
+
     def _policy(self, name: str) -> Policy:
         if name not in self._policies:
             self._policies[name] = build_policy(self._plan, name)
+            self._readers[name] = reader_of(self._policies[name])
         return self._policies[name]
 
     def _guard(self, slot: _Slot, action: Callable[..., None], *args: object) -> None:
@@ -148,7 +162,7 @@ class Runner:
                 member=slot.job.member,
                 attempt=slot.job.attempt + 1,
             )
-            again = _Slot(job=job, env=self._make_env(self._plan), tries=slot.tries + 1)
+            again = _Slot(job=job, env=self._fresh(), tries=slot.tries + 1)
             self._slots.append(again)
             self._guard(again, self._reset)
         else:
@@ -159,13 +173,13 @@ class Runner:
         options: dict[str, object] = {"index": slot.job.index}
         if self._plan.starts is not None:
             path = Path(self._plan.starts)
-            options["episode"] = suites.start_for(path, slot.job.index, slot.env.backend)
+            options["episode"] = suites.start_for(path, slot.job.index, slot.env.refer.backend)
         seen, info = slot.env.reset(seed=self._plan.seed, options=options)
         observation = cast(Observation, seen)
         slot.observation, slot.info, slot.first = observation, info, info
         slot.start_digest = info["truth"]["state"].digest()
         if self._plan.media is not None:
-            slot.film = Film(self._plan.media, slot.env, observation, info)
+            slot.film = Film(self._plan.media, slot.env.refer, observation, info)
 
     def _answers(self, name: str, slots: list[_Slot]) -> list[tuple[_Slot, Answer]]:
         policy = self._policy(name)
@@ -184,20 +198,27 @@ class Runner:
 
     def _step(self, slot: _Slot, answer: Answer) -> None:
         answer = _recordable(slot.job.policy, answer)
-        point, reason = usable_point(answer)
+        read, text = self._read(slot, answer), ""
+        if self._readers[slot.job.policy] is not None:
+            text = answer.text
         if slot.film is not None:
-            slot.film.before_step(point)
-        if point is None:
-            seen, _, terminated, truncated, info = slot.env.fail_step(reason)
-        else:
-            seen, _, terminated, truncated, info = slot.env.step(np.array(point))
+            slot.film.before_step(read.point_uv)
+        seen, reward, terminated, truncated, info = slot.env.take(read, text)
         observation = cast(Observation, seen)
         slot.observation, slot.info = observation, info
-        slot.steps.append(_step_record(answer, point, info))
+        slot.steps.append(_step_record(answer, read.point_uv, info, reward))
         if slot.film is not None:
             slot.film.after_step(observation, info, slot.steps[-1])
         if terminated or truncated:
             self._finish(slot, info["verdict"], truncated=truncated)
+
+    def _read(self, slot: _Slot, answer: Answer) -> ReadAnswer:
+        """Read a policy's words in its dialect, or take the point of one that has no words."""
+        reader = self._readers[slot.job.policy]
+        if reader is not None:
+            return reader.read(answer.text, answer.image_size or slot.env.image_size)
+        point, reason = usable_point(answer)
+        return ReadAnswer(point_uv=point, problem="" if point else "no_point", detail=reason)
 
     def _finish(self, slot: _Slot, verdict: Verdict, *, truncated: bool) -> None:
         plan, start = self._plan, slot.first["start"]
@@ -218,9 +239,11 @@ class Runner:
             ended=Ended.SUCCESS if verdict.success else failed,
             stage=verdict.stage,
             progress=float(verdict.progress),
+            reward=round(sum(step.reward for step in slot.steps), 9),
+            cause=next((s.cause for s in reversed(slot.steps) if s.cause), ""),
             measures={k: float(v) for k, v in verdict.measures.items()},
-            backend=slot.env.backend.kind,
-            renderer=slot.env.renderer.name,
+            backend=slot.env.refer.backend.kind,
+            renderer=slot.env.refer.renderer.name,
             versions=plan.versions,
             seconds=round(time.monotonic() - slot.started, 3),
         )
@@ -309,7 +332,7 @@ def _episode_id(plan: Plan, job: Job) -> EpisodeId:
 
 
 def _step_record(
-    answer: Answer, point: tuple[float, float] | None, info: Mapping[str, Any]
+    answer: Answer, point: tuple[float, float] | None, info: Mapping[str, Any], reward: float
 ) -> StepRecord:
     point_w = None if info["point_w"] is None else info["point_w"].tolist()
     camera = info["truth"]["scene"].camera
@@ -322,5 +345,10 @@ def _step_record(
         point_w=None if point_w is None else (point_w[0], point_w[1], point_w[2]),
         event=Event(info["event"]).name.lower(),
         detail=info["detail"],
+        problem=info["problem"],
+        cause=info["cause"] or "",
+        terms={name: value["raw"] for name, value in info["reward_terms"].items()},
+        paid={name: value["paid"] for name, value in info["reward_terms"].items()},
+        reward=float(reward),
         state=info["truth"]["state"].digest(),
     )
