@@ -22,6 +22,7 @@ COMMANDS = {
         "draw a page of tasks: picture, words, points",
     ),
     "suites": ("refergym.rollouts.make_suites", "make the suites that ship, one for each split"),
+    "probe": ("refergym.rollouts.probe", "play scripted cheats against a reward set"),
     "agreement": (
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",

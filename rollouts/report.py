@@ -17,7 +17,7 @@ from refergym.rollouts.plan import Media
 from refergym.rollouts.statistics import jeffreys
 from refergym.rollouts.video import episode_file
 
-VERSION = 1
+VERSION = 2
 OVERVIEW_EPISODES = 10
 """rows of the overview picture"""
 OVERVIEW_SCALE = 0.6
@@ -47,6 +47,14 @@ class Row(Record, frozen=True, kw_only=True):
     mean_steps: float | None
     mean_progress: float | None
     """share of the subgoals reached"""
+    mean_reward: float | None
+    """of whole episodes; says nothing about success"""
+    parse_rate: float | None
+    """share of the answers with a usable point"""
+    causes: dict[str, int]
+    """judged failures by what the last failed step failed by (an `attribution.Cause`)"""
+    step_causes: dict[str, int]
+    """failed steps by what they failed by, of all judged episodes"""
 
 
 class Results(Record, frozen=True, kw_only=True):
@@ -140,6 +148,7 @@ def write_page(folder: Path, media: Media, results: Results, episodes: Sequence[
 def _row(task: str, policy: str, episodes: Sequence[Episode]) -> Row:
     judged = [e for e in episodes if e.ended is not Ended.ERROR]
     n, successes = len(judged), sum(e.success for e in judged)
+    steps = [s for e in judged for s in e.steps]
     return Row(
         task=task,
         policy=policy,
@@ -150,9 +159,13 @@ def _row(task: str, policy: str, episodes: Sequence[Episode]) -> Row:
         truncated=sum(e.ended is Ended.TRUNCATED for e in judged),
         errors=len(episodes) - n,
         failures=dict(Counter(e.stage for e in judged if not e.success).most_common()),
-        events=dict(Counter(s.event for e in judged for s in e.steps).most_common()),
-        mean_steps=sum(len(e.steps) for e in judged) / n if n else None,
+        events=dict(Counter(s.event for s in steps).most_common()),
+        mean_steps=len(steps) / n if n else None,
         mean_progress=sum(e.progress for e in judged) / n if n else None,
+        mean_reward=sum(e.reward for e in judged) / n if n else None,
+        parse_rate=sum(not s.problem for s in steps) / len(steps) if steps else None,
+        causes=dict(Counter(e.cause for e in judged if not e.success).most_common()),
+        step_causes=dict(Counter(s.cause for s in steps if s.cause).most_common()),
     )
 
 
