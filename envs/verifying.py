@@ -20,8 +20,9 @@ from refergym.envs.proofs import prove, replay
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.referents import Clarity, Reading, is_clear, read, read_all
 from refergym.envs.starts import Start, look, rest_state
-from refergym.envs.task_spec import PointAreaGoal, RowGoal, Task, TaskSpec, part_for
+from refergym.envs.task_spec import PointAreaGoal, PutGoal, RowGoal, Task, TaskSpec, part_for
 from refergym.envs.tasks.common import task_spec
+from refergym.envs.truth import direction_mask
 from refergym.envs.types import ID_SUPPORT
 from refergym.envs.view import View
 
@@ -163,7 +164,7 @@ def _read(
 
 
 def _pixels(task: TaskSpec, view: View) -> Iterator[NDArray[np.int64]]:
-    """The pixels [K, 2] (x, y) that are right for each place of a goal."""
+    """The pixels [K, 2] (x, y) that are right for each point of a goal that is not on a thing."""
     goal = task.goal
     if isinstance(goal, RowGoal):
         for slot in goal.slots:
@@ -172,6 +173,9 @@ def _pixels(task: TaskSpec, view: View) -> Iterator[NDArray[np.int64]]:
     for put in [goal] if isinstance(goal, PointAreaGoal) else goals.parts_of(goal, view):
         area, shows = areas.place_of(put, view)
         yield areas.pixels_of(view, area, shows)
+        if isinstance(put, PutGoal) and put.turn is not None:
+            told = direction_mask(view, np.array(put.area.goal), put.turn)
+            yield np.argwhere(told)[:, ::-1]
 
 
 def _proof(env: ReferEnv, start: Start) -> Iterator[str]:

@@ -386,3 +386,9 @@ def test_where_there_is_nothing_to_verify_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot read"):
         generate_verified(tmp_path / "nowhere")
     assert not list(tmp_path.glob("verified*"))
+
+
+def test_what_is_turned_holds(tmp_path: Path) -> None:
+    words = ["task=place_turned", "count=2", "per_scene=3", f"out={tmp_path}"]
+    generate.generate([*QUICK, *words])
+    assert verified(tmp_path) == (0, {"tasks": 2, "good": 2, "failures": {}})
