@@ -1,31 +1,35 @@
 """Scenes and the tasks in them, made by any number of workers and handed out in their order."""
 
+import contextlib
 import itertools
 import re
 from collections import Counter
 from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from omegaconf import OmegaConf
 
+from refergym.assets.errors import AssetError
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
 from refergym.envs import building, grammar
+from refergym.envs.errors import EnvError
 from refergym.envs.proofs import prove
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.splits import Only
 from refergym.envs.starts import Start, make_starts
 from refergym.envs.task_spec import part_for
-from refergym.rollouts import taskfile
+from refergym.rollouts import processes, taskfile
+from refergym.rollouts.errors import PoolError, RolloutError
 from refergym.rollouts.taskfile import Entry
 
 AHEAD = 4
-"""scenes that each worker is given in advance"""
+"""scenes in hand or waiting for their turn, for each worker"""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -64,6 +68,9 @@ def scenes(plan: Plan, first: int, workers: int) -> Generator[Scene]:
         plan: what to make.
         first: number of the first scene.
         workers: processes; 0 works in this one.
+
+    Raises:
+        PoolError: if a worker dies.
     """
     if workers == 0:
         maker = _Maker(plan)
@@ -72,19 +79,49 @@ def scenes(plan: Plan, first: int, workers: int) -> Generator[Scene]:
         finally:
             maker.env.close()
         return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(plan,)
-    ) as pool:
-        numbers = itertools.count(first)
-        waiting: list[Future[Scene]] = []
+    crew: list[_Worker] = []
+    done: dict[int, Scene] = {}
+    given = first
+    try:
+        for _ in range(workers):
+            crew.append(_Worker(*processes.start(_work, plan)))
+        for index in itertools.count(first):
+            while index not in done:
+                for worker in crew:
+                    if not worker.is_busy and given < index + AHEAD * workers:
+                        worker.give(given)
+                        given += 1
+                ready = wait([worker.pipe for worker in crew])
+                done |= {s.index: s for s in (w.take() for w in crew if w.pipe in ready)}
+            yield done.pop(index)
+    finally:
+        for worker in crew:
+            processes.end(worker.process, worker.pipe)
+
+
+@dataclass
+class _Worker:
+    """A process, which makes one scene at a time."""
+
+    process: BaseProcess
+    pipe: Connection
+    is_busy: bool = False
+
+    def give(self, index: int) -> None:
+        self.is_busy = True
+        with contextlib.suppress(OSError):  # it died; `take` finds out
+            self.pipe.send(index)
+
+    def take(self) -> Scene:
         try:
-            while True:
-                while len(waiting) < AHEAD * workers:
-                    waiting.append(pool.submit(_make, next(numbers)))
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
+            made = self.pipe.recv()
+        except (EOFError, OSError) as e:
+            raise PoolError(f"{processes.epitaph(self.process)}; resume=true goes on") from e
+        self.is_busy = False
+        if isinstance(made, Exception):
+            raise made
+        assert isinstance(made, Scene), "what `_work` sends"
+        return made
 
 
 class _Maker:
@@ -133,17 +170,19 @@ class _Maker:
         return start if reason is None else None
 
 
-_maker: _Maker | None = None
-
-
-def _begin(plan: Plan) -> None:
-    global _maker
-    _maker = _Maker(plan)
-
-
-def _make(index: int) -> Scene:
-    assert _maker is not None, "the pool's initializer has run"
-    return _maker.make(index)
+def _work(pipe: Connection, plan: Plan) -> None:
+    """Body of a worker process; ends when the pipe does."""
+    try:
+        maker = _Maker(plan)
+        while True:
+            pipe.send(maker.make(pipe.recv()))
+    except (EOFError, ConnectionError):
+        pass  # the run is over
+    except (RolloutError, EnvError, AssetError) as e:
+        pipe.send(e)  # it explains itself
+    except Exception as e:
+        pipe.send(PoolError(f"a worker cannot go on: {type(e).__name__}: {e}"))
+        raise
 
 
 def _causes(reasons: Counter[str]) -> Counter[str]:

@@ -1,24 +1,20 @@
 """Worker processes that run episodes; a dead or hung one is replaced and its episodes repeated.
 
-Workers are started with spawn, one thread each. Only plain data crosses: the plan, jobs, episodes.
+Only plain data crosses: the plan, jobs, episodes.
 """
 
-import contextlib
 import logging
-import multiprocessing
-import os
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 import msgspec
 
 from refergym.assets.records import Record
+from refergym.rollouts import processes
 from refergym.rollouts.episodes import Episode
 from refergym.rollouts.errors import PoolError
 from refergym.rollouts.plan import Job, Plan
@@ -29,7 +25,6 @@ RETRIES = 2
 """further attempts, each in a fresh process, at an episode whose worker died or hung"""
 START_TRIES = 3
 """workers that may die in a row before they are ready"""
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Message(Record, frozen=True, kw_only=True):
@@ -91,20 +86,12 @@ class Pool:
     def close(self) -> None:
         """End every worker; idempotent."""
         for worker in self._workers:
-            _end(worker)
+            processes.end(worker.process, worker.pipe)
         self._workers = []
 
     def _spawn(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_work, args=(theirs, msgspec.json.encode(self._plan)), daemon=True
-        )
-        with _environment(dict.fromkeys(THREADS, "1")):
-            process.start()
-        # while we hold the worker's end, its death would not close the pipe
-        theirs.close()
-        return _Worker(process=process, pipe=ours, since=time.monotonic())
+        process, pipe = processes.start(_work, msgspec.json.encode(self._plan))
+        return _Worker(process=process, pipe=pipe, since=time.monotonic())
 
     def _hand_out(self, waiting: deque[Job]) -> None:
         for worker in self._workers:
@@ -137,8 +124,7 @@ class Pool:
         try:
             message = msgspec.json.decode(worker.pipe.recv_bytes(), type=Message)
         except (EOFError, OSError):
-            worker.process.join(5)
-            yield from self._lose(worker, waiting, _epitaph(worker.process.exitcode))
+            yield from self._lose(worker, waiting, processes.epitaph(worker.process))
             return
         if message.error:
             raise PoolError(f"a worker cannot run: {message.error}")
@@ -152,7 +138,7 @@ class Pool:
 
     def _lose(self, worker: _Worker, waiting: deque[Job], cause: str) -> Iterator[Episode]:
         """Replace a worker; its episodes are repeated, or given up after RETRIES."""
-        _end(worker)
+        processes.end(worker.process, worker.pipe)
         self._workers.remove(worker)
         if not worker.is_ready:
             self._early_deaths += 1
@@ -169,8 +155,6 @@ class Pool:
 
 def _work(pipe: Connection, plan_json: bytes) -> None:
     """Body of a worker process; ends when the pipe does."""
-    # Ctrl-C reaches the whole group; the parent alone decides what it means
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         runner = Runner(msgspec.json.decode(plan_json, type=Plan))
         _send(pipe, Message(ready=True))
@@ -192,31 +176,3 @@ def _send(pipe: Connection, message: Message) -> None:
 
 def _key(job: Job) -> tuple[str, int, int]:
     return (job.policy, job.index, job.member)
-
-
-def _end(worker: _Worker) -> None:
-    worker.pipe.close()
-    worker.process.kill()
-    worker.process.join()
-    worker.process.close()
-
-
-def _epitaph(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"the worker was killed by signal {-exitcode}"
-    return f"the worker ended with exit status {exitcode}"
-
-
-@contextlib.contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for processes started inside."""
-    before: dict[str, Any] = {key: os.environ.get(key) for key in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value

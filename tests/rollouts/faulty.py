@@ -55,3 +55,8 @@ class Said:
             Answer(point_uv=self.points[(len(self.shown) - 1) % len(self.points)])
             for _ in observations
         ]
+
+
+def tell_blocked(pipe):
+    """Body of a worker that tells which signals never reach it."""
+    pipe.send(signal.pthread_sigmask(signal.SIG_BLOCK, []))
