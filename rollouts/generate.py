@@ -145,6 +145,18 @@ def _generate(settings: Settings, given: Mapping[str, Any], on_progress: OnProgr
         folder=str(folder) if settings.pictures else None,
     )
     generation.make_env(plan).close()  # says what is wrong before anything is written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with output.alone_in(folder):
+            return _written(plan, given, settings, on_progress)
+    except OSError as e:
+        raise OutputError(f"out: cannot write {e.filename or folder}: {e.strerror}") from e
+
+
+def _written(
+    plan: Plan, given: Mapping[str, Any], settings: Settings, on_progress: OnProgress
+) -> Report:
+    folder = Path(settings.out)
     tally = Tally()
     first = _opened(folder, given, settings, tally)
     idle = 0
@@ -190,25 +202,27 @@ def _opened(folder: Path, given: Mapping[str, Any], settings: Settings, tally: T
     fixed["pack_digest"] = open_pack(settings.pack).digest
     if settings.balance:
         fixed["count"] = settings.count  # how many of each number of steps follows from it
-    text = json.dumps(fixed, indent=1, sort_keys=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            return _found(folder, text, settings, tally)
-        (folder / output.RUN).write_text(text)
-    except OSError as e:
-        raise OutputError(f"out: cannot write {folder}: {e.strerror}") from e
+    if any(folder.iterdir()):
+        return _found(folder, fixed, settings, tally)
+    output.write_text(folder / output.RUN, json.dumps(fixed, indent=1, sort_keys=True))
     return 0
 
 
-def _found(folder: Path, text: str, settings: Settings, tally: Tally) -> int:
+def _found(folder: Path, fixed: Mapping[str, Any], settings: Settings, tally: Tally) -> int:
     run, path = folder / output.RUN, folder / taskfile.FILE
     if not run.is_file():
         raise OutputError(f"out: {folder} is not empty, and no run; choose another folder")
     if not settings.resume:
         raise OutputError(f"out: {folder} holds a run; resume=true goes on, or choose another out=")
-    if run.read_text() != text:
-        raise OutputError(f"out: {folder} holds a run with other settings; choose another out=")
+    try:
+        before = json.loads(run.read_bytes())
+    except ValueError as e:
+        raise OutputError(f"{run}: damaged ({e}); choose another out=") from e
+    for key, was, now in output.differences(before, json.loads(json.dumps(fixed))):
+        raise OutputError(
+            f"out: {folder} holds a run with other settings: {key} was {was}, now it is {now}; "
+            "choose another out="
+        )
     if not path.exists():
         return 0
     count = last = end = 0

@@ -1,7 +1,11 @@
 """The folder of a run: what it was configured with, and whether a run may go on in it."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import json
+import logging
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +14,8 @@ from typing import Any
 from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts.errors import OutputError
+
+_log = logging.getLogger(__name__)
 
 RUN, EPISODES, RESULTS = "run.json", "episodes.jsonl", "results.json"
 OVERVIEW, PAGE = "overview.png", "index.html"
@@ -84,6 +90,29 @@ def open_folder(folder: Path, info: RunInfo, *, resume: bool) -> None:
         raise OutputError(f"out: cannot write to {folder}: {e.strerror}") from e
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let no other process work in a folder meanwhile, if it asks here as well.
+
+    Raises:
+        OutputError: if one does.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(held)
+        raise OutputError(
+            f"out: another process writes to {folder}; wait for it, or choose another out="
+        ) from e
+    except OSError as e:  # a file system without locks
+        _log.info("%s: cannot be locked (%s); nothing else should write there", folder, e.strerror)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
 def write_json(path: Path, record: object) -> None:
     """Write a record as indented JSON, in one piece."""
     text = json.dumps(json.loads(records.canonical_json(record)), indent=2, ensure_ascii=False)
@@ -110,7 +139,7 @@ def _check_same(path: Path, info: RunInfo) -> None:
     episodes = before.config.get("episodes")
     if isinstance(episodes, int) and episodes <= info.config["episodes"]:
         old["config"]["episodes"] = new["config"]["episodes"]
-    for key, was, now in _differences(old, new):
+    for key, was, now in differences(old, new):
         key = key.removeprefix("config.")
         raise OutputError(
             f"resume: {key} was {was} in {path.parent}, now it is {now}; set it back, or choose"
@@ -118,11 +147,12 @@ def _check_same(path: Path, info: RunInfo) -> None:
         )
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield each key that differs between plain data, with both values as JSON."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             absent = "(not set)"
             below = f"{path}.{key}" if path else str(key)
-            yield from _differences(old.get(key, absent), new.get(key, absent), below)
+            yield from differences(old.get(key, absent), new.get(key, absent), below)
     elif old != new:
         yield path, json.dumps(old), json.dumps(new)

@@ -5,6 +5,7 @@ depth/NAME.png (16 bits, mm along the optical axis, 0 without return) and ids/NA
 the id of `envs.types` modulo 65536: objects from 0, what is no object from 65535 down).
 """
 
+import contextlib
 import gzip
 import logging
 import os
@@ -122,15 +123,24 @@ def append(file: BinaryIO, entries: list[Entry]) -> None:
 
 
 def write_pictures(folder: Path, name: str, frame: Frame) -> None:
-    """Write a frame's three pictures, each whole or not at all."""
+    """Write a frame's three pictures, each whole or not at all.
+
+    Raises:
+        OutputError: if one cannot be written.
+    """
     depth = np.clip(np.rint(frame.depth * 1000), 0, 65535).astype(np.uint16)
     arrays: tuple[NDArray[Any], ...] = (frame.rgb, depth, _coded(frame.ids))
     for (kind, ending), array in zip(KINDS, arrays, strict=True):
         path = folder / kind / f"{name}.{ending}"
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{name}.{os.getpid()}.{ending}")
-        Image.fromarray(array).save(part, quality=QUALITY, subsampling=0)  # PNG takes no notice
-        part.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(part, quality=QUALITY, subsampling=0)  # PNG takes no notice
+            part.replace(path)
+        except OSError as e:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise OutputError(f"{path}: cannot write: {e.strerror or e}") from e
 
 
 def read_pictures(folder: Path, name: str) -> Frame:

@@ -1,7 +1,10 @@
 """Generated files: the same for a seed however they are made, whole, and true to the scene."""
 
 import json
+import multiprocessing
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +18,7 @@ from refergym.envs import make_env
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.starts import rest_state
 from refergym.rollouts import cli, generate, taskfile
-from refergym.rollouts.errors import OutputError
+from refergym.rollouts.errors import OutputError, PoolError
 
 QUICK = ["renderer.shadows=false", "renderer.antialias=none", "steps=[1,3]", "per_scene=4"]
 
@@ -79,6 +82,84 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(whole: Path, tmp_path: P
         cut.write(b'{"cut off')
     made(out, "workers=0", "resume=true")
     assert contents(out)["tasks.jsonl"] == contents(whole)["tasks.jsonl"]
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_no_worker_outlives_a_run_that_was_killed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["generate", *QUICK, "count=500", f"out={out}", "workers=2", "pictures=false"]
+    process = subprocess.Popen([sys.executable, "-m", "refergym.rollouts.cli", *words])
+    until = time.monotonic() + 120
+    while not ((out / taskfile.FILE).exists() and (out / taskfile.FILE).stat().st_size):
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.01)
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    children = [int(pid) for pid in listed.split()]
+    assert len(children) >= 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until = time.monotonic() + 20
+    while left := [pid for pid in children if running(pid)]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
+
+
+def test_the_death_of_a_worker_is_told(tmp_path: Path) -> None:
+    before = {p.pid for p in multiprocessing.active_children()}
+
+    def kill_one(done: int, *_: object) -> None:
+        if done:
+            victim = next(p for p in multiprocessing.active_children() if p.pid not in before)
+            victim.kill()
+
+    words = [*QUICK, "count=500", f"out={tmp_path / 'out'}", "workers=2", "pictures=false"]
+    with pytest.raises(PoolError, match="killed by signal 9; resume=true goes on"):
+        generate.generate(words, on_progress=kill_one)
+
+
+def test_a_folder_has_one_writer(whole: Path, tmp_path: Path) -> None:
+    refused = []
+
+    def made_meanwhile(*_: object) -> None:
+        if not refused:
+            with pytest.raises(OutputError, match="another process writes to") as caught:
+                made(tmp_path / "out", "workers=0", "resume=true")
+            refused.append(caught.value)
+
+    words = [*QUICK, "count=14", f"out={tmp_path / 'out'}", "workers=0"]
+    generate.generate(words, on_progress=made_meanwhile)
+    assert refused
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_full_disk_is_told_and_the_run_can_go_on(
+    workers: int, whole: Path, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            made(tmp_path / "out", f"workers={workers}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    made(tmp_path / "out", "workers=0", "resume=true")
+    assert contents(tmp_path / "out")["tasks.jsonl"] == contents(whole)["tasks.jsonl"]
+
+
+def test_pictures_that_cannot_be_written_are_named(whole: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(whole, tmp_path / "out")
+    shutil.rmtree(out / "rgb")
+    (out / "rgb").touch()
+    with pytest.raises(OutputError, match=r"rgb/\d+\.jpg: cannot write"):
+        made(out, "workers=1", "resume=true", count=20)
 
 
 def test_more_tasks_continue_a_file(whole: Path, tmp_path: Path) -> None:
@@ -162,9 +243,13 @@ def test_another_run_is_never_mixed_with(whole: Path, tmp_path: Path) -> None:
     before = contents(whole)
     with pytest.raises(OutputError, match="resume=true goes on"):
         made(whole)
-    with pytest.raises(OutputError, match="other settings"):
+    with pytest.raises(OutputError, match="other settings: seed was 0, now it is 1"):
         made(whole, "workers=0", "resume=true", "seed=1")
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(OutputError, match="no run"):
         made(tmp_path)
-    assert contents(whole) == before
+    out = shutil.copytree(whole, tmp_path / "out")
+    (out / "run.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(OutputError, match=r"run\.json: damaged"):
+        made(out, "workers=0", "resume=true")
+    assert contents(whole) == contents(out) == before
