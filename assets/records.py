@@ -21,9 +21,13 @@ def canonical_json(record: object) -> bytes:
     """Encode a record as canonical JSON: sorted keys, shortest numbers, no negative zero.
 
     Raises:
-        SpecError: naming the field that holds a number which JSON cannot (NaN, infinity).
+        SpecError: naming the field that holds a number which JSON cannot (NaN, infinity), or that
+            it is nested too deeply.
     """
-    return msgspec.json.encode(_clean(msgspec.to_builtins(record), ""), order="sorted")
+    try:
+        return msgspec.json.encode(_clean(msgspec.to_builtins(record), ""), order="sorted")
+    except RecursionError as e:
+        raise SpecError("nested too deeply") from e
 
 
 def digest(record: object) -> str:
@@ -55,6 +59,8 @@ def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError) -> 
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as e:
         raise error(_explain(str(e), raw, kind)) from e
+    except RecursionError as e:
+        raise error("nested too deeply") from e
 
 
 _MISSING = object()
@@ -73,8 +79,8 @@ def _explain(message: str, raw: Any, kind: Any) -> str:
     text = re.sub(r"^Expected (float|int|str) (>=|<=|>|<) ", r"Expected \2 ", text)
     text = re.sub(r"^(Expected \S+ -?\d+)\.0$", r"\1", text)
     value = _lookup(raw, parts)
-    if text.startswith("Invalid enum value"):
-        text = f"Expected one of {_allowed(kind, parts)}"
+    if text.startswith(("Invalid enum value", "Invalid value")):
+        text = f"Expected one of {_allowed(kind, parts, raw)}"
     if value is not _MISSING and not isinstance(value, dict | list):
         text = f"{text.split(', got ')[0]}, got {_shown(value)}"
     return f"{_path(parts)}: {text[:1].lower()}{text[1:]}"
@@ -127,19 +133,23 @@ def _lookup(raw: Any, parts: list[str]) -> Any:
     return raw
 
 
-def _allowed(kind: Any, parts: list[str]) -> str:
-    """List the values that a field of literals or an enum may have."""
+def _allowed(kind: Any, parts: list[str], raw: Any) -> str:
+    """List the values that a field of literals, an enum or a tag may have."""
     found: list[str] = []
     pending = [(inspect.type_info(kind), parts)]
     while pending:
         info, rest = pending.pop()
+        at = _lookup(raw, parts[: len(parts) - len(rest)])
         match info:
             case inspect.LiteralType():
                 found += [repr(v) for v in info.values]
             case inspect.EnumType():
                 found += [repr(v.value) for v in info.cls]
             case inspect.UnionType():
-                pending += [(t, rest) for t in info.types]
+                tagged = [t for t in info.types if _has_tag(t, at)]
+                pending += [(t, rest) for t in reversed(tagged or info.types)]
+            case inspect.StructType() if rest == [info.tag_field]:
+                found.append(repr(info.tag))
             case inspect.StructType() if rest:
                 pending += [(f.type, rest[1:]) for f in info.fields if f.encode_name == rest[0]]
             case inspect.TupleType() if rest and int(rest[0]) < len(info.item_types):
@@ -151,6 +161,16 @@ def _allowed(kind: Any, parts: list[str]) -> str:
             case inspect.Metadata():
                 pending.append((info.type, rest))
     return ", ".join(found) or "a fixed set of values"
+
+
+def _has_tag(info: inspect.Type, raw: Any) -> bool:
+    """Tell whether plain data is tagged as this type of record."""
+    return (
+        isinstance(info, inspect.StructType)
+        and isinstance(raw, dict)
+        and info.tag_field is not None
+        and raw.get(info.tag_field) == info.tag
+    )
 
 
 def _clean(value: Any, path: str) -> Any:

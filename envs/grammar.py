@@ -79,18 +79,20 @@ def check_program(program: Program) -> None:
         if problem:
             field, text = problem
             raise TaskError(f"{path}.{field}: {text}" if path else f"{field}: {text}")
-        if path.count(".anchor") >= MOST_DEEP:
+        if f".{path}".count(".anchor") > MOST_DEEP:
             raise TaskError(f"{path}: more than {MOST_DEEP} levels of anchors")
 
 
 def _problem(node: Node) -> tuple[str, str] | None:
     """What is wrong with one node: its field, and a sentence."""
-    if isinstance(node, Select):
-        if not (node.category or node.colour or node.material or node.where or node.rank):
-            return "category", "expected something that tells which object is meant"
-        for key in ("category", "colour", "material"):
-            if getattr(node, key) == "":
-                return key, "expected a word or null, got an empty one"
+    if isinstance(node, Select) and not (
+        node.category or node.colour or node.material or node.where or node.rank
+    ):
+        return "category", "expected something that tells which object is meant"
+    for key in ("category", "colour", "material", "furniture"):
+        word = getattr(node, key, None)
+        if word is not None and not word.strip():
+            return key, f"expected a word{_or_null(node, key)}, got an empty one"
     if isinstance(node, Rank):
         if node.position == 0:
             return "position", "expected 1 or more, or -1 or less, got 0"
@@ -110,6 +112,11 @@ def _problem(node: Node) -> tuple[str, str] | None:
             asked = "one of the anchor's directions" if node.frame == "object" else "nothing"
             return "facing", f"frame {node.frame} has {asked} here"
     return None
+
+
+def _or_null(node: Node, key: str) -> str:
+    is_needed = isinstance(node, Missing | Floor) and key != "colour"
+    return "" if is_needed else " or null"
 
 
 def _facing_problem(node: Facing) -> tuple[str, str] | None:

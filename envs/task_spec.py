@@ -278,7 +278,10 @@ def load_task(data: bytes | str) -> TaskSpec:
 
 
 def check_task(spec: TaskSpec) -> None:
-    """Check what types alone cannot: the version and the program's ranks."""
+    """Check what types alone cannot: the version and the program's grammar."""
     if spec.version != VERSION:
         raise TaskError(f"version: expected {VERSION}, got {spec.version}")
-    load_program(records.canonical_json(spec.program))
+    try:
+        load_program(records.canonical_json(spec.program))
+    except ValueError as e:
+        raise TaskError(f"program: {e}") from e

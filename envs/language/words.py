@@ -26,6 +26,8 @@ _IRREGULAR = {
 _SINGULAR = {many: one for one, many in _IRREGULAR.items()}
 _HISSING = ("ss", "x", "z", "ch", "sh")
 _MOST_DECIMALS = 4
+_MOST = 1e6
+"""of the numbers that are rounded"""
 
 
 def plural(noun: str) -> str:
@@ -100,7 +102,12 @@ def near(value: float, step: float, within: float) -> float:
 
     Returns:
         The nearest round number, or where that is 0 or too far the nearest whole one.
+
+    Raises:
+        TaskError: if nobody says such numbers.
     """
+    if value > _MOST:
+        raise TaskError(f"{value!r} cannot be said: expected {_MOST:g} at most")
     coarse = step * round(value / step)
     return coarse if coarse > 0 and abs(coarse - value) <= within + 1e-9 else float(round(value))
 

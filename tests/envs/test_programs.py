@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from program_parts import programs, regions
 
+from refergym.assets.errors import SpecError
 from refergym.assets.records import canonical_json
 from refergym.envs.errors import TaskError
-from refergym.envs.grammar import load_program, steps
+from refergym.envs.grammar import check_program, load_program, steps
 from refergym.envs.programs import (
     Beside,
     Between,
@@ -14,6 +15,7 @@ from refergym.envs.programs import (
     Into,
     Meets,
     Move,
+    Onto,
     Rank,
     Select,
     Where,
@@ -95,11 +97,47 @@ def test_steps_are_anchors_and_directions(program, count):
          ' "frame": "object"}', "facing: frame object has one of the anchor's directions here"),
         ('{"op": "direction", "anchor": {"op": "select", "category": "cup"}, "side": "left",'
          ' "distance": -0.1}', "distance: expected > 0"),
-        ('{"op": "beneath"}', "op: invalid value"),
-        ('{"op": "floor", "furniture": "desk", "side": "north"}', "side: "),
+        ('{"op": "beneath"}', r"op: expected one of 'select', .*, got 'beneath'"),
+        ('{"op": "onto", "anchor": {"op": "edge", "side": "left"}}',
+         r"anchor.op: expected one of 'select', got 'edge'"),
+        ('{"op": "floor", "furniture": "desk", "side": "north"}', "side: .*, 'under', got"),
+        ('{"op": "edge", "side": "north"}',
+         "^side: expected one of 'behind', 'front', 'left', 'right', got 'north'"),
+        ('{"op": "floor", "furniture": "", "side": "left"}', "furniture: expected a word, got an"),
+        ('{"op": "missing", "category": " "}', "category: expected a word, got an empty one"),
+        ('{"op": "missing", "category": "cup", "colour": ""}', "colour: expected a word or null"),
         ('{"op": "select", "category": "cup", "color": "red"}', "color"),
     ],
 )  # fmt: skip
 def test_errors_point_at_the_node(text, message):
     with pytest.raises(TaskError, match=message):
         load_program(text)
+
+
+def nested(levels):
+    program = CUP
+    for _ in range(levels):
+        program = behind(CUP, program)
+    return program
+
+
+def test_programs_are_six_levels_deep_at_most():
+    check_program(nested(6))
+    check_program(Onto(anchor=nested(5)))
+    for program in (nested(7), Onto(anchor=nested(6))):
+        with pytest.raises(TaskError, match="more than 6 levels of anchors"):
+            check_program(program)
+
+
+@pytest.mark.parametrize("levels", [150, 300, 3000])
+def test_programs_without_end_are_refused_by_name(levels):
+    where = '{"op": "select", "where": [{"op": "where", "relation": "left", "anchors": ['
+    cup = '{"op": "select", "category": "cup"}'
+    text = levels * where + cup + levels * "]}]}"
+    with pytest.raises(TaskError, match=r"levels of anchors|nested too deeply|not valid JSON"):
+        load_program(text)
+
+
+def test_what_is_nested_without_end_has_no_json():
+    with pytest.raises(SpecError, match="nested too deeply"):
+        canonical_json(nested(400))

@@ -358,6 +358,18 @@ def test_what_cannot_be_read_is_named_by_its_line(entries: list[Raw], tmp_path: 
     assert reasons["line 6"] == taskfile.CUT
 
 
+def test_a_program_without_end_is_one_bad_line(entries: list[Raw], tmp_path: Path) -> None:
+    deep = copy.deepcopy(entries[0])
+    for _ in range(200):
+        where = {"op": "where", "relation": "left", "anchors": [task_of(deep)["program"]]}
+        task_of(deep)["program"] = {"op": "select", "where": [where]}
+    lines = [json.dumps(raw).encode() + b"\n" for raw in (deep, entries[1])]
+    (tmp_path / taskfile.FILE).write_bytes(b"".join(lines))
+    status, report = verified(tmp_path)
+    assert (status, report["good"], list(report["failures"])) == (1, 1, ["line 1"])
+    assert "program: nested too deeply" in report["failures"]["line 1"][0]
+
+
 def test_pictures_of_any_size_are_looked_at(tmp_path: Path) -> None:
     size = ["scene.width=160", "scene.height=120", "count=2", "per_scene=2"]
     generate.generate([*QUICK, *size, f"out={tmp_path / 'small'}"])
