@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import logging
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ VERSION = 2
 QUALITY = 92
 """of the JPEG files"""
 KINDS = (("rgb", "jpg"), ("depth", "png"), ("ids", "png"))
+
+
+_PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 class Entry(Record, frozen=True, kw_only=True):
@@ -111,6 +115,8 @@ def _entry(line: bytes) -> Entry:
     entry = records.decode(line, Entry)
     if entry.version != VERSION:
         raise ValueError(f"version: expected {VERSION}, got {entry.version}")
+    if entry.picture is not None and not _PLAIN.fullmatch(entry.picture):
+        raise ValueError(f"picture: expected a plain name, got {entry.picture!r}")
     check_start(entry.start)
     return entry
 
@@ -158,6 +164,13 @@ def read_pictures(folder: Path, name: str) -> Frame:
         except (OSError, SyntaxError) as e:
             raise OutputError(f"{path}: no readable picture ({e})") from e
     rgb, depth, ids = arrays
+    for (kind, ending), array in zip(KINDS, arrays, strict=True):
+        expected = (*ids.shape[:2], 3) if kind == "rgb" else ids.shape[:2]
+        if array.shape != expected:
+            path = folder / kind / f"{name}.{ending}"
+            raise OutputError(
+                f"{path}: no readable picture (expected shape {expected}, got {array.shape})"
+            )
     return Frame(
         rgb=rgb.astype(np.uint8),
         depth=(depth / 1000).astype(np.float32),

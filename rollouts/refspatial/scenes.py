@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refergym.assets.library import Pack
+from refergym.assets.spec import CameraSpec
 from refergym.envs.errors import TaskError
 from refergym.envs.starts import rest_state
+from refergym.envs.types import Frame
 from refergym.envs.view import View
 from refergym.rollouts import taskfile
 from refergym.rollouts.errors import DataError, OutputError
@@ -54,6 +56,7 @@ def scenes(
             continue
         try:
             frame = taskfile.read_pictures(folder, name)
+            _check_size(frame, found[0].start.scene.camera, folder, name)
         except OutputError as e:
             _leave_out(found, str(e), left_out, count_as="no readable picture")
             continue
@@ -69,6 +72,15 @@ def scenes(
         if asked:
             rgb = folder / "rgb" / f"{name}.jpg"
             yield Scene(name=name, rgb=rgb, view=view, questions=tuple(asked), tasks=len(found))
+
+
+def _check_size(frame: Frame, camera: CameraSpec, folder: Path, name: str) -> None:
+    height, width = frame.ids.shape
+    if (width, height) != (camera.width, camera.height):
+        raise OutputError(
+            f"{folder}, {name}: pictures of {width} x {height} pixels, "
+            f"the camera has {camera.width} x {camera.height}"
+        )
 
 
 def _leave_out(

@@ -168,6 +168,38 @@ def test_what_cannot_be_exported_is_named_and_the_rest_is_written(
     assert f"{6 - gone} questions from {6 - gone} of 8 tasks" in caplog.text
 
 
+def test_pictures_that_are_not_the_cameras_are_left_out(
+    generated: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks = tmp_path / "tasks"
+    shutil.copytree(generated["object"], tasks)
+    grey, coloured, small, *_ = names = sorted(p.stem for p in (tasks / "rgb").iterdir())
+    with Image.open(tasks / "rgb" / f"{grey}.jpg") as picture:
+        picture.convert("L").save(tasks / "rgb" / f"{grey}.jpg")
+    with Image.open(tasks / "ids" / f"{coloured}.png") as picture:
+        picture.convert("RGB").save(tasks / "ids" / f"{coloured}.png")
+    for path in tasks.glob(f"*/{small}.*"):
+        with Image.open(path) as picture:
+            picture.resize((50, 60)).save(path)
+    samples, report = exported(tasks, tmp_path / "out")
+    assert [s.id for s in samples] == names[3:]
+    assert list(report.left_out) == ["no readable picture"]
+    assert f"{grey}.jpg: no readable picture (expected shape (224, 224, 3)" in caplog.text
+    assert f"{coloured}.png: no readable picture" in caplog.text
+    assert f"{small}: pictures of 50 x 60 pixels, the camera has 224 x 224" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../rgb/00000000", "", "/etc/passwd", "a\0b"])
+def test_names_of_pictures_are_plain(name: str, generated: dict[str, Path], tmp_path: Path) -> None:
+    lines = (generated["object"] / taskfile.FILE).read_bytes().splitlines(keepends=True)
+    raw = {**json.loads(lines[0]), "picture": name}
+    path = tmp_path / taskfile.FILE
+    path.write_bytes(json.dumps(raw).encode() + b"\n" + lines[1])
+    entries, bad = taskfile.read_tasks(path)
+    assert len(entries) == len(bad) == 1
+    assert bad[0].reason == f"picture: expected a plain name, got {name!r}"
+
+
 def test_nothing_to_write_is_a_failure(
     generated: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
