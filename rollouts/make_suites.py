@@ -17,7 +17,7 @@ from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 from refergym.rollouts import arguments, config, generate, output, suites, taskfile
-from refergym.rollouts.errors import ConfigError
+from refergym.rollouts.errors import ConfigError, OutputError
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ unseen category nine in ten have none"""
 class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/suites.yaml; their defaults and their meaning stand there."""
 
-    splits: tuple[str, ...]
+    splits: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     count: Annotated[int, msgspec.Meta(ge=1)]
     per_scene: Annotated[int, msgspec.Meta(ge=1)]
-    backend: str
+    played_in: str
     seed: Annotated[int, msgspec.Meta(ge=0)]
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)]
     out: Annotated[str, msgspec.Meta(min_length=1)]
@@ -43,20 +43,30 @@ def main(argv: Sequence[str]) -> int:
     args = arguments.parse("suites", "suites", argv)
     composed = config.compose("suites", args.overrides, args.config_dir)
     settings = records.convert(composed.config, Settings, error=ConfigError)
+    for split in settings.splits:  # all of them before any is made
+        config.compose("generate", _overrides(settings, split, Path()), args.config_dir)
+    try:
+        return int(_make(settings, args.config_dir) > 0)
+    except OSError as e:
+        raise OutputError(f"out: cannot write {e.filename or settings.out}: {e.strerror}") from e
+
+
+def _make(settings: Settings, config_dir: str | None) -> int:
+    """Make all suites; returns how many have fewer tasks than asked for."""
     out = Path(settings.out)
     out.mkdir(parents=True, exist_ok=True)
     short = 0
     for split in settings.splits:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "tasks"
-            report = generate.generate(_overrides(settings, split, made), args.config_dir)
+            report = generate.generate(_overrides(settings, split, made), config_dir)
             path = pack(made / taskfile.FILE, out / f"{split}{suites.ENDING}")
         short += report.tasks < settings.count
         _log.info("%s: %d tasks, %d bytes", path, report.tasks, path.stat().st_size)
     found = {p.name.removesuffix(suites.ENDING): suites.digest(p)
              for p in sorted(out.glob(f"*{suites.ENDING}"))}  # fmt: skip
     output.write_json(out / suites.DIGESTS, found)
-    return int(short > 0)
+    return short
 
 
 def pack(source: Path, target: Path) -> Path:
@@ -73,7 +83,7 @@ def _overrides(settings: Settings, split: str, out: Path) -> list[str]:
         f"split={split}",
         f"count={settings.count}",
         f"per_scene={settings.per_scene}",
-        f"backend={settings.backend}",
+        f"backend={settings.played_in}",
         f"patience={PATIENCE}",
         f"seed={seed}",
         f"workers={settings.workers}",
