@@ -20,7 +20,11 @@ MANY = 100
 """points, repeats or lines of those that overdo it"""
 LONG = 90_000
 """characters of a very long answer; more are not read"""
-PERCEPTIONS = {"Position": "[(0.500, 0.500)]", "Orientation": "(1.000, 0.000, 0.000)", "Size": "0.10"}
+PERCEPTIONS = {
+    "Position": "[(0.500, 0.500)]",
+    "Orientation": "(1.000, 0.000, 0.000)",
+    "Size": "0.10",
+}
 """of each perception type a value with perfect form"""
 
 
@@ -170,9 +174,7 @@ def stacked_types(case: Case) -> str:
     """Every perception type on every target, and a wrong point."""
     targets = dict.fromkeys(s.target for s in case.truth["key_steps"])
     true = {(s.perception, s.target): s.text for s in case.truth["key_steps"]}
-    lines = [
-        true.get((p, t), f"[{p}] [{t}]: {v}") for t in targets for p, v in PERCEPTIONS.items()
-    ]
+    lines = [true.get((p, t), f"[{p}] [{t}]: {v}") for t in targets for p, v in PERCEPTIONS.items()]
     return in_blocks("\n".join(lines), case.say(case.wrong))
 
 
@@ -257,6 +259,7 @@ def _other_object(case: Case) -> tuple[float, float]:
     px, depth = pinhole.project(scene.camera, middles)
     points = px / [scene.camera.width, scene.camera.height]
     for k in case.rng.permutation(len(points)):
-        if k != case.truth["target"] and depth[k] > 0 and ((points[k] >= 0) & (points[k] <= 1)).all():
+        is_shown = depth[k] > 0 and ((points[k] >= 0) & (points[k] <= 1)).all()
+        if k != case.truth["target"] and is_shown:
             return float(points[k, 0]), float(points[k, 1])
     return case.wrong

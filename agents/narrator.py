@@ -1,4 +1,4 @@
-"""The oracle in words: the true key steps as its thought, and the ground-truth point as its answer."""
+"""The oracle in words: the true key steps as its thought, the ground-truth point as its answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,9 @@ class NarratorPolicy:
 
     privileged = True
 
-    def __init__(self, dialect: Dialect, several: Several = "first", name: str = "narrator") -> None:
+    def __init__(
+        self, dialect: Dialect, several: Several = "first", name: str = "narrator"
+    ) -> None:
         """Take the dialect."""
         self.name = name
         self.dialect = dialect

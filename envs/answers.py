@@ -42,7 +42,8 @@ class AnswerReader:
             text: the policy's raw words.
             image_size: px (width, height) of the picture as the policy saw it.
         """
-        reply, points = None, ()
+        reply: Reply | None = None
+        points: tuple[PointSeen, ...] = ()
         try:
             reply = read_reply(text)
             points = self.dialect.parse(reply.answer, image_size)

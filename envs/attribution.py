@@ -80,11 +80,11 @@ def _is_right(truth: Mapping[str, Any], act: Act) -> bool:
     height, width = truth["mask"].shape
     x = min(width - 1, int(act.point_uv[0] * width))
     y = min(height - 1, int(act.point_uv[1] * height))
-    if truth["mask"][y, x]:
+    if bool(truth["mask"][y, x]):
         return True
     goal = truth["task"].goal
     if truth["stage"].startswith("place") and isinstance(goal, PutGoal) and act.hit_w is not None:
-        return math.dist(act.hit_w[:2], goal.area.goal[:2]) <= goal.tolerance
+        return bool(math.dist(act.hit_w[:2], goal.area.goal[:2]) <= goal.tolerance)
     return False
 
 
@@ -94,11 +94,11 @@ def _shows_another(truth: Mapping[str, Any], act: Act, stage: str) -> bool:
         return True
     if act.hit < 0:
         return False
-    if stage == "pick" or truth["target"] >= 0 and stage == "point":
-        return act.hit != truth["target"]
+    if stage == "pick" or (truth["target"] >= 0 and stage == "point"):
+        return bool(act.hit != truth["target"])
     goal = truth["task"].goal
     anchors = goal.anchors if isinstance(goal, PutGoal) and goal.relation != "table" else ()
-    return bool(anchors) and act.hit != truth["scene"].index(anchors[0])
+    return bool(anchors) and act.hit != int(truth["scene"].index(anchors[0]))
 
 
 def _is_off(right: Array, lifted: Array) -> bool:

@@ -1,4 +1,4 @@
-"""What the last step did, in words that a policy may read: facts of the event, nothing of the truth."""
+"""What the last step did, in words that a policy may read: the event, nothing of the truth."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,7 +16,7 @@ FEEDBACK: Mapping[Event, str] = MappingProxyType(
         Event.NO_GRASP: "Nothing was grasped: there is no grasp at the point.",
         Event.NOTHING_HELD: "Nothing was grasped: the gripper closed and came up empty.",
         Event.DROPPED: "What was held was lost on the way.",
-        Event.PLACE_BLOCKED: "It was not put down: there is no room at the point. It is still held.",
+        Event.PLACE_BLOCKED: "It was not put down: no room at the point. It is still held.",
         Event.UNSTABLE: "What was held was let go, but did not stay where it was put.",
         Event.INVALID: "Nothing was done: no point could be read in the answer.",
         Event.AIMED: "The place was taken. The next point tells which way to turn what is held.",

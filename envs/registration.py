@@ -133,7 +133,9 @@ def _choices(chosen: Mapping[str, str | None], overrides: Sequence[str]) -> list
 
 
 def compose_env(overrides: Sequence[str], name: str = "env") -> "DictConfig":
-    """Compose `configs/env.yaml`, or another of that kind; another Hydra configuration in this process stays as it is.
+    """Compose `configs/env.yaml`, or another of that kind.
+
+    Another Hydra configuration in this process stays as it is.
 
     Raises:
         EnvError: naming the key that is wrong and what is allowed.

@@ -2,8 +2,8 @@
 
 The form is `<think>...</think><answer>...</answer>`, as RoboRefer's fine-tuned model writes it
 (arXiv 2506.04308, section 3.3). `check_form` is strict, for format rewards; `read_reply` takes what
-models really write, for acting. Both go over the same tags. Nothing is ever evaluated, and all of it
-takes time in proportion to the text.
+models really write, for acting. Both go over the same tags. Nothing is ever evaluated, and all of
+it takes time in proportion to the text.
 """
 
 import math
@@ -36,7 +36,9 @@ _NUMBERED = re.compile(
 )
 _N = r"[-+]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][-+]?\d{1,2})?"
 _NUMBER = re.compile(_N)
-_LEAD = re.compile(r"\s{0,8}(?::|=|is|at)?\s{0,8}(?:the )?(?:point|vector)?s?\s{0,8}:?\s{0,8}", re.I)
+_LEAD = re.compile(
+    r"\s{0,8}(?::|=|is|at)?\s{0,8}(?:the )?(?:point|vector)?s?\s{0,8}:?\s{0,8}", re.I
+)
 _TUPLE = re.compile(rf"\(\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\)")
 _BARE = re.compile(rf"\[\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\]")
 _COMMA = re.compile(r"\s{0,8},\s{0,8}")
@@ -49,7 +51,9 @@ _SIZE = re.compile(
 _D = r"[01]\.\d{1,6}"
 _SIGNED = rf"-?{_D}"
 _EXACT = {
-    "Position": re.compile(rf"\[Position\] \[[^\[\]\n]+\]: \[\({_D}, {_D}\)(?:, \({_D}, {_D}\))*\]"),
+    "Position": re.compile(
+        rf"\[Position\] \[[^\[\]\n]+\]: \[\({_D}, {_D}\)(?:, \({_D}, {_D}\))*\]"
+    ),
     "Orientation": re.compile(
         rf"\[Orientation\] \[[^\[\]\n]+\]: \({_SIGNED}, {_SIGNED}, {_SIGNED}\)"
     ),
@@ -118,10 +122,10 @@ def check_form(text: str) -> Reply:
     outside = (text[: opened.start], text[thought_end.end : answer.start], text[end.end :])
     for words in outside:
         if words.strip():
-            raise AnswerError("form", f"expected nothing outside the blocks, got {words.strip()!r:.60}")
-    return Reply(
-        thought=text[opened.end : thought_end.start], answer=text[answer.end : end.start]
-    )
+            raise AnswerError(
+                "form", f"expected nothing outside the blocks, got {words.strip()!r:.60}"
+            )
+    return Reply(thought=text[opened.end : thought_end.start], answer=text[answer.end : end.start])
 
 
 def is_in_form(text: str) -> bool:
@@ -136,9 +140,9 @@ def is_in_form(text: str) -> bool:
 def read_reply(text: str) -> Reply:
     """Take apart whatever a model wrote.
 
-    The answer is what stands behind the last <answer>, up to the next tag; without one, what stands
-    behind the last </think>; without any tag, all of it. The thought is what stands behind the first
-    <think>, or before the first </think> of a text that was begun for the model.
+    The answer is what stands behind the last <answer>, up to the next tag; without one, what
+    stands behind the last </think>; without any tag, all of it. The thought is what stands behind
+    the first <think>, or before the first </think> of a text that was begun for the model.
 
     Raises:
         AnswerError: "empty", "too_long", or "no_answer" for a thought that never ends.

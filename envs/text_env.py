@@ -62,7 +62,9 @@ class TextEnv(gym.Env[dict[str, Any], str]):
             {
                 **seen.spaces,
                 "feedback": spaces.Text(
-                    max(map(len, FEEDBACK.values())), min_length=0, charset="".join(sorted(set(words)))
+                    max(map(len, FEEDBACK.values())),
+                    min_length=0,
+                    charset="".join(sorted(set(words))),
                 ),
             }
         )

@@ -40,8 +40,8 @@ class Truth(Mapping[str, Any]):
     nothing is left to do), mask ([H, W] bool: the pixels that are right now: the target's, the
     area's once the target is held, or those in the right direction once the place is named),
     mask_w ([K, 3] m, world: what those pixels show), stage (what is asked for now, in a word: see
-    `stage_of`), point_uv ((u, v) to name now, or None where nothing right can be seen) and key_steps (see
-    `envs.key_steps`).
+    `stage_of`), point_uv ((u, v) to name now, or None where nothing right can be seen) and
+    key_steps (see `envs.key_steps`).
     """
 
     def __init__(

@@ -85,9 +85,7 @@ def build_rewards(plan: Plan) -> RewardSet | None:
     return made
 
 
-def with_dialect(
-    policy: dict[str, Any], config_dir: str | Path | None = None
-) -> dict[str, Any]:
+def with_dialect(policy: dict[str, Any], config_dir: str | Path | None = None) -> dict[str, Any]:
     """Put the dialect that a policy's config names in place of its name.
 
     Raises:

@@ -218,7 +218,9 @@ def _rows(plan: Plan, episodes: Iterable[Episode]) -> Iterable[Earned]:
     for name, played in earned.items():
         n = len(played)
         reward = sum(e.reward for e in played.values()) / n
-        unsolved = [e.reward / honest[k] for k, e in played.items() if not e.success and honest[k] > 0]
+        unsolved = [
+            e.reward / honest[k] for k, e in played.items() if not e.success and honest[k] > 0
+        ]
         yield Earned(
             policy=name,
             n=n,

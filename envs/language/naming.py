@@ -25,7 +25,7 @@ LONGEST = 300
 """characters of a phrase at most; a longer one names nothing"""
 Nameable = Select | Region | Floor
 _VOICES = [Voice(forms=forms) for forms in ("training", "held_out")]
-_NTH = {f"{k}{'st nd rd'.split()[k - 1] if k < 4 else 'th'}": w for k, w in enumerate(ORDINALS, 1)}
+_NTH = {f"{k}{['st', 'nd', 'rd'][k - 1] if k < 4 else 'th'}": w for k, w in enumerate(ORDINALS, 1)}
 _NAMED_SPACE = "free space"
 
 _OTHERWISE = (

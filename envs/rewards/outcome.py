@@ -42,7 +42,7 @@ class PointInMask:
         point, mask = turn.act.point_uv, turn.truth["mask"]
         if point is None or not mask.any():
             return 0.0
-        height, width = mask.shape
+        height, width = (int(n) for n in mask.shape)
         x = min(width - 1, int(point[0] * width))
         y = min(height - 1, int(point[1] * height))
         if mask[y, x]:

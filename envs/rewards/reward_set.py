@@ -2,8 +2,8 @@
 
 How often a term is paid follows from the group that it stands in:
 
-- turn: once for each stage that the task needs (to pick, to place, ...), at the best turn in it. All
-  stages together are worth the term's weight, so further turns, detours and repeats earn nothing.
+- turn: once for each stage that the task needs (to pick, to place, ...), at the best turn in it.
+  All stages together are worth the term's weight: further turns, detours and repeats earn nothing.
 - gain: what it rises above the highest that it was. All rises together are worth the weight.
 - episode: once, with the last turn.
 - cost: every turn; its weight is < 0.
