@@ -6,7 +6,7 @@ from refergym.rollouts import config
 from refergym.rollouts.errors import ConfigError
 
 FOLDER = Path(config.__file__).parents[1] / "configs"
-GROUPS = ("backend", "policy", "randomisation", "renderer", "scene", "sensor", "task")
+GROUPS = ("backend", "dialect", "policy", "randomisation", "renderer", "scene", "sensor", "task")
 OPTIONS = [
     (path.parent.name, path.stem)
     for path in sorted(FOLDER.glob("*/*.yaml"))
