@@ -98,15 +98,6 @@ def test_an_answer_in_answer_tags_reads_as_without(dialect: Dialect) -> None:
     assert dialect.parse(f"<answer>{text}</answer>", (640, 480)) == read
 
 
-def test_an_image_without_size_is_the_caller_s_mistake(dialect: Dialect) -> None:
-    text = dialect.format(POINTS, (640, 480))
-    if dialect.parse(text, (640, 480)) == dialect.parse(text, (1280, 960)):
-        pytest.skip("this dialect does not count pixels")
-    with pytest.raises(EnvError, match="image_size") as caught:
-        dialect.parse(text, (0, 480))
-    assert not isinstance(caught.value, AnswerError)
-
-
 def test_seed_writes_one_of_two_forms() -> None:
     assert Seed("point").format(POINTS[:1], (1, 1)) == "<point>200 400</point>"
     assert Seed("box").format(POINTS[:1], (1, 1)) == "<|box_start|>(200,400)<|box_end|>"

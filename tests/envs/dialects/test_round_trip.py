@@ -12,6 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refergym.envs.dialects.base import AnswerError, Dialect, PointSeen, Size
+from refergym.envs.dialects.embodied_r1 import EmbodiedR1
+from refergym.envs.dialects.mimo_embodied import MiMoEmbodied
+from refergym.envs.dialects.qwen2_5_vl import Qwen25VL
+from refergym.envs.dialects.robobrain2 import RoboBrain2
+from refergym.envs.errors import EnvError
 
 PIXELS = ("robobrain2", "qwen2_5_vl", "embodied_r1", "mimo_embodied")
 LABELLED = ("qwen2_5_vl", "qwen3_vl", "gemini", "mimo_embodied", "molmo", "molmo2")
@@ -57,14 +62,22 @@ def test_any_point_is_written_within_half_a_step(
 
 
 @pytest.mark.parametrize("width", [224, 320, 448, 490, 644, 1092, 4321])
-def test_a_pixel_s_number_falls_into_that_pixel(dialect: Dialect, width: int) -> None:
-    if dialect.name not in PIXELS:
-        pytest.skip("this dialect does not count pixels")
+@pytest.mark.parametrize("pixels", [RoboBrain2(), Qwen25VL(), EmbodiedR1(), MiMoEmbodied()])
+def test_a_pixel_s_number_falls_into_that_pixel(pixels: Dialect, width: int) -> None:
+    assert pixels.name in PIXELS
     size = (width, width)
     for x in range(width):
         middle = PointSeen(u=(x + 0.5) / width, v=(x + 0.5) / width)
-        (read,) = dialect.parse(dialect.format([middle], size), size)
+        (read,) = pixels.parse(pixels.format([middle], size), size)
         assert math.floor(read.u * width) == math.floor(read.v * width) == x
+
+
+@pytest.mark.parametrize("pixels", [RoboBrain2(), Qwen25VL(), EmbodiedR1(), MiMoEmbodied()])
+@pytest.mark.parametrize("size", [(0, 480), (640, -1)])
+def test_an_image_without_size_is_the_caller_s_mistake(pixels: Dialect, size: Size) -> None:
+    with pytest.raises(EnvError, match="image_size") as caught:
+        pixels.parse("[(1, 1)]", size)
+    assert not isinstance(caught.value, AnswerError)
 
 
 @pytest.mark.parametrize(
