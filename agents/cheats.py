@@ -208,7 +208,7 @@ def repeated_blocks(case: Case) -> str:
 
 
 def last_moment(case: Case) -> str:
-    """True reasoning and points without an answer block, to stay in the game as long as it lasts."""
+    """True reasoning and no answer block, to stay in the game as long as it lasts."""
     return f"<think>{thought(case.truth)}"
 
 
