@@ -111,6 +111,9 @@ def check_objects(task: TaskSpec) -> Iterator[str]:
         yield f"goal: about {_listed(asked)}, the words mean {_listed(meant)}"
     if isinstance(task.goal, SeveralGoal) and task.goal.ordered != isinstance(program, Moves):
         yield "goal.ordered: not what the words say"
+    subgoals = _subgoals(task.goal)
+    if task.kind in {*KINDS, "point_at_free_space"} and task.subgoals != subgoals:
+        yield f"task.subgoals: {_listed(task.subgoals)}, the goal has {_listed(subgoals)}"
 
 
 def named(goal: Goal) -> set[str]:
@@ -150,6 +153,17 @@ def limits_of(part: Task) -> Limits:
     """Return how large the places are that a task's words mean."""
     found = getattr(part, "limits", None)
     return found if isinstance(found, Limits) else Limits()
+
+
+def _subgoals(goal: Goal) -> tuple[str, ...]:
+    """What the tasks that ship put on record as the parts of a goal."""
+    if isinstance(goal, HoldGoal):
+        return ("hold",)
+    if isinstance(goal, PutGoal):
+        return ("hold", "put") if goal.turn is None else ("hold", "put", "turn")
+    if isinstance(goal, SeveralGoal):
+        return tuple(f"put {p.object}" for p in goal.parts)
+    return tuple(f"line up {o}" for o in goal.objects) if isinstance(goal, RowGoal) else ("point",)
 
 
 def _places_in(program: Program, count: int) -> Iterator[tuple[Region, Facing | None]]:

@@ -264,6 +264,7 @@ FAULTS: dict[str, tuple[str, Plant, str]] = {
     ),
     "relation": (PUT, set_to("goal.relation", lambda _: "onto"), "goal.relation: onto"),
     "tolerance": (PUT, set_to("goal.tolerance", lambda t: 2 * t), "goal.tolerance: 0.1"),
+    "subgoals": (PUT, set_to("subgoals", lambda _: ["hold"]), "task.subgoals: hold, the goal has"),
     "target_pixels": (OBJECT, set_to("certificate.target_pixels", lambda n: 2 * n), "says"),
     "anchor_pixels": (
         OBJECT, set_to("certificate.anchor_pixels", lambda n: n[1:]), "certificate.anchor_pixels",
