@@ -70,6 +70,12 @@ class Clarity(Record, frozen=True, kw_only=True):
     angle: NonNegative = 15.0
     """degrees by which an angle may differ from the number that is named"""
 
+    def __post_init__(self) -> None:
+        """Raise TaskError if a tie is of no relation."""
+        for name in self.ties:
+            if name not in RELATIONS:
+                raise TaskError(f"ties: expected some of {', '.join(RELATIONS)}; got {name!r}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:

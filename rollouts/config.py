@@ -64,7 +64,7 @@ def compose(
         for o in parsed:
             if o.key_or_group not in groups:
                 _check_key(o, base)
-        full = _compose(name, [*search, *overrides]) if overrides else default
+        full = _compose(name, [*search, *map(_text, parsed)]) if overrides else default
         choices = full.hydra.runtime.choices
         config = _plain(full)
         for o in parsed:
@@ -157,6 +157,13 @@ def _parse(text: str) -> Override:
     if override.is_sweep_override():
         raise ConfigError(f"{override.key_or_group}: expected one value, got a sweep in {text!r}")
     return override
+
+
+def _text(override: Override) -> str:
+    """Return an override for Hydra; a mapping may have keys that the default lacks."""
+    is_plain = not (override.is_add() or override.is_force_add() or override.is_delete())
+    prefix = "++" if is_plain and isinstance(override.value(), dict) else ""
+    return f"{prefix}{override.input_line}"
 
 
 def _groups(full: DictConfig, search: list[str]) -> dict[str, list[str]]:

@@ -43,6 +43,26 @@ def test_every_choice_makes_its_object(group, option):
     assert config.instantiate(node, group) is not None
 
 
+def test_a_mapping_may_have_keys_that_its_default_lacks():
+    composed = config.compose("evaluate", ["task=pick", "task.clarity.ties={left: 0.05}"])
+    assert composed.config["task"]["clarity"]["ties"] == {"left": 0.05}
+    task = config.instantiate(composed.config["task"], "task")
+    assert task.clarity.ties == {"left": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("task.clarity.ties={lefft: 0.05}", "ties: expected some of .*'lefft'"),
+        ("task.clarity={tie: 1}", "Unexpected keyword argument 'tie'"),
+    ],
+)
+def test_wrong_keys_of_a_mapping_are_named(override, text):
+    task = config.compose("evaluate", ["task=pick", override]).config["task"]
+    with pytest.raises(ConfigError, match=text):
+        config.instantiate(task, "task")
+
+
 def test_a_choice_and_a_key_are_taken():
     composed = config.compose("evaluate", ["policy=random", "episodes=7", "backend=kinematic"])
     assert composed.choices["policy"] == "random"
