@@ -21,7 +21,7 @@ from refergym.envs.task_spec import PointAreaGoal, PointObjectGoal, PutGoal
 from refergym.rollouts.errors import DataError
 from refergym.rollouts.refspatial.json_items import json_items
 from refergym.rollouts.refspatial.questions import Question
-from refergym.rollouts.refspatial.reading import Bad, log_bad
+from refergym.rollouts.refspatial.reading import Bad, is_file, log_bad
 from refergym.rollouts.refspatial.scenes import Scene
 from refergym.rollouts.refspatial.schema import SUFFIX
 
@@ -144,7 +144,7 @@ def _items(folder: Path, on_bad: Callable[[Bad], None]) -> Iterator[Item]:
             try:
                 item = _item(records.convert(plain, _Raw, error=DataError), folder)
                 for key, file in (("rgb_path", item.image), ("mask_path", item.mask)):
-                    if not Path(file).is_file():
+                    if not is_file(Path(file)):
                         raise DataError(f"{key}: no picture {file}")
             except DataError as e:
                 on_bad(Bad(path=str(path), index=index, reason=str(e)))

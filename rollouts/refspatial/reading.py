@@ -143,6 +143,14 @@ def _samples(
         yield sample
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file; False also for names that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _paths(key: str, folder: Path, names: tuple[str, ...], check: bool) -> tuple[str, ...]:
     found = []
     for name in names:
@@ -150,7 +158,7 @@ def _paths(key: str, folder: Path, names: tuple[str, ...], check: bool) -> tuple
         if not name or pure.is_absolute() or ".." in pure.parts:
             raise DataError(f"{key}: expected a name inside {folder.name}, got {name!r}")
         path = folder / name
-        if check and not path.is_file():
+        if check and not is_file(path):
             raise DataError(f"{key}: no picture {path}")
         found.append(str(path))
     return tuple(found)

@@ -147,6 +147,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"depth": ["a.png", "a.png"]}, "depth: expected as many as images, got 2 for 1"),
     ({"image": ["gone.jpg"]}, "image: no picture .*gone.jpg"),
     ({"image": ["../image/a.jpg"]}, "image: expected a name inside image"),
+    ({"image": [300 * "a"]}, "image: no picture "),
     ({"image": ["/etc/passwd"]}, "image: expected a name inside image"),
 ]
 
