@@ -38,6 +38,7 @@ class TextEnv(gym.Env[dict[str, Any], str]):
         refer: the environment that the points go to.
         reader: reads the words; None plays policies that only point.
         rewards: what is paid; None pays what `ReferEnv` does: 1 for success.
+        turn: the last step, as reward terms see it; None before the first.
     """
 
     metadata = ReferEnv.metadata
@@ -68,6 +69,7 @@ class TextEnv(gym.Env[dict[str, Any], str]):
                 ),
             }
         )
+        self.turn: Turn | None = None
         self._ledger: Ledger | None = None
         self._info: dict[str, Any] = {}
         self._progress = 0.0
@@ -77,7 +79,7 @@ class TextEnv(gym.Env[dict[str, Any], str]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode; as `ReferEnv.reset`."""
         super().reset(seed=seed)
-        self._ledger = None
+        self._ledger = self.turn = None
         observation, info = self.refer.reset(seed=seed, options=options)
         self._info = info
         self._progress = self.refer.verdict.progress
@@ -140,7 +142,7 @@ class TextEnv(gym.Env[dict[str, Any], str]):
         observation, reward, terminated, truncated, info = stepped
         assert truth is not None, "a step without reset was refused"
         act, verdict = self.refer.acts[-1], self.refer.verdict
-        turn = Turn(
+        self.turn = turn = Turn(
             text=text,
             reply=read.reply,
             problem=read.problem,

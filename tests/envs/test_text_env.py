@@ -43,9 +43,15 @@ def pointing() -> Iterator[TextEnv]:
 
 @pytest.mark.parametrize("name", TEXT_IDS)
 def test_each_task_has_an_id_that_takes_words(name: str) -> None:
-    backend = "kinematic" if "Waypoint" not in name else None
-    wide = {"scene": "infinigen", "overrides": ["scene.view=room"]} if backend is None else {}
-    made = gym.make(name, disable_env_checker=True, backend="kinematic", **wide)
+    made = gym.make(name, disable_env_checker=True, backend="kinematic").unwrapped
+    assert isinstance(made, TextEnv)
+    assert TEXT_IDS[name] in (made.refer.task.kind, None)
+    made.close()
+
+
+@pytest.mark.parametrize("name", ["refergym/PointAtObjectText-v0", "refergym/ReferringText-v0"])
+def test_gymnasiums_checker_passes_with_warnings_as_errors(name: str) -> None:
+    made = gym.make(name, disable_env_checker=True, backend="kinematic", task="point_at_object")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(made.unwrapped, skip_render_check=True)
