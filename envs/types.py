@@ -5,7 +5,7 @@ Frames are named by suffix: `_w` world, `_c` camera (OpenCV), `_uv` normalised i
 
 import enum
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypedDict, runtime_checkable
+from typing import Literal, NotRequired, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class Observation(TypedDict):
     """1 while the gripper holds something"""
     event: int
     """an Event's value"""
+    feedback: NotRequired[str]
+    """the same in words, from environments that take words"""
 
 
 @dataclass(frozen=True, kw_only=True)

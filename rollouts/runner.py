@@ -67,7 +67,6 @@ class Runner:
         self._plan = plan
         self._make_env = make_env
         self._policies: dict[str, Policy] = {}
-        self._readers: dict[str, AnswerReader | None] = {}
         self._rewards = build_rewards(plan)
         self._idle: list[TextEnv] = []
         self._slots: list[_Slot] = []
@@ -129,7 +128,6 @@ class Runner:
     def _policy(self, name: str) -> Policy:
         if name not in self._policies:
             self._policies[name] = build_policy(self._plan, name)
-            self._readers[name] = reader_of(self._policies[name])
         return self._policies[name]
 
     def _guard(self, slot: _Slot, action: Callable[..., None], *args: object) -> None:
@@ -198,12 +196,11 @@ class Runner:
 
     def _step(self, slot: _Slot, answer: Answer) -> None:
         answer = _recordable(slot.job.policy, answer)
-        read, text = self._read(slot, answer), ""
-        if self._readers[slot.job.policy] is not None:
-            text = answer.text
+        reader = reader_of(self._policy(slot.job.policy))
+        read = _read(reader, answer, slot.env.image_size)
         if slot.film is not None:
             slot.film.before_step(read.point_uv)
-        seen, reward, terminated, truncated, info = slot.env.take(read, text)
+        seen, reward, terminated, truncated, info = slot.env.take(read, answer.text if reader is not None else "")
         observation = cast(Observation, seen)
         slot.observation, slot.info = observation, info
         slot.steps.append(_step_record(answer, read.point_uv, info, reward))
@@ -211,14 +208,6 @@ class Runner:
             slot.film.after_step(observation, info, slot.steps[-1])
         if terminated or truncated:
             self._finish(slot, info["verdict"], truncated=truncated)
-
-    def _read(self, slot: _Slot, answer: Answer) -> ReadAnswer:
-        """Read a policy's words in its dialect, or take the point of one that has no words."""
-        reader = self._readers[slot.job.policy]
-        if reader is not None:
-            return reader.read(answer.text, answer.image_size or slot.env.image_size)
-        point, reason = usable_point(answer)
-        return ReadAnswer(point_uv=point, problem="" if point else "no_point", detail=reason)
 
     def _finish(self, slot: _Slot, verdict: Verdict, *, truncated: bool) -> None:
         plan, start = self._plan, slot.first["start"]
@@ -266,6 +255,16 @@ def error_episode(plan: Plan, job: Job, error: str) -> Episode:
         error=error,
         versions=plan.versions,
     )
+
+
+def _read(
+    reader: AnswerReader | None, answer: Answer, image_size: tuple[int, int]
+) -> ReadAnswer:
+    """Read a policy's words in its dialect, or take the point of one that has no words."""
+    if reader is not None:
+        return reader.read(answer.text, answer.image_size or image_size)
+    point, reason = usable_point(answer)
+    return ReadAnswer(point_uv=point, problem="" if point else "no_point", detail=reason)
 
 
 def usable_point(answer: Answer) -> tuple[tuple[float, float] | None, str]:

@@ -51,9 +51,9 @@ class Molmo:
 
 
 def _pairs(tag: tags.Tag) -> dict[str, dict[str, str]]:
-    """Sort the whole attributes of a tag by the number behind their x and y."""
+    """Sort the attributes of a tag by the number behind their x and y."""
     pairs: dict[str, dict[str, str]] = {}
-    for key, value in tag.attributes[: -1 if tag.cut else None]:
+    for key, value in tag.attributes:
         if key.rstrip("0123456789") in ("x", "y"):
             pair = pairs.setdefault(key[1:], {})
             if key[0] in pair:

@@ -37,10 +37,10 @@ class Molmo2:
         begun = False
         for tag in tags.tags(text, "points", "tracks"):
             values = dict(tag.attributes)
-            begun |= tag.cut or (tag.ends and "coords" not in values)
-            cut = tag.cut and tag.attributes[-1][0] == "coords"
+            begun |= tag.ends and "coords" not in values
+            cut = tag.cut is not None and tag.cut[0] == "coords"
             label = values.get("alt") or tag.inner.strip()
-            for image in _IMAGES.split(values.get("coords", "")):
+            for image in _IMAGES.split(tag.cut[1] if tag.cut and cut else values.get("coords", "")):
                 numbers = [reading.number(n) for n in image.split()]
                 if cut:
                     del numbers[-1:]  # it may not be whole

@@ -13,9 +13,9 @@ class Tag(NamedTuple):
     """One tag, as far as it could be read."""
 
     attributes: list[tuple[str, str]]
-    """in their order; the last one lacks its closing quote where `cut` is True"""
-    cut: bool
-    """the text ends within an attribute's value"""
+    """in their order"""
+    cut: tuple[str, str] | None
+    """the attribute that the end of the text cuts off"""
     ends: bool
     """the text ends within the tag"""
     inner: str
@@ -28,11 +28,15 @@ def tags(text: str, *names: str) -> list[Tag]:
     opening = re.compile("<(?:" + "|".join(map(re.escape, names)) + r")(?=[\s,]|\Z)")
     start = opening.search(text)
     while start:
-        attributes, at, cut = [], start.end(), False
-        while not cut and (pair := _ATTRIBUTE.match(text, at)):
-            double = pair[2] is not None
-            attributes.append((pair[1], html.unescape(pair[2] if double else pair[4])))
-            cut, at = not pair[3 if double else 5], pair.end()
+        attributes: list[tuple[str, str]] = []
+        at, cut = start.end(), None
+        while pair := _ATTRIBUTE.match(text, at):
+            at, double = pair.end(), pair[2] is not None
+            attribute = pair[1], html.unescape(pair[2] if double else pair[4])
+            if pair[3 if double else 5]:
+                attributes.append(attribute)
+            else:
+                cut = attribute
         inner = _INNER.match(text, at)
         rest = _REST.match(text, at)
         ends = rest is not None and rest.end() == len(text)

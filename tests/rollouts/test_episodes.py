@@ -72,7 +72,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
 def test_an_episode_of_another_version_is_refused(tmp_path):
     path = tmp_path / "episodes.jsonl"
     write(path, make(0, version=99))
-    with pytest.raises(EpisodeError, match="version: expected 1, got 99"):
+    with pytest.raises(EpisodeError, match="version: expected 2, got 99"):
         read_episodes(path)
 
 
