@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -65,15 +64,18 @@ class Limp(KinematicBackend):
 BACKEND_YAML = "_target_: my_backend.Limp\n"
 
 REWARD = '''
-"""Pays for every step that points at the target, whatever the robot then does."""
-import gymnasium
+"""Pays for saying where something is before pointing."""
 
-class OnTarget(gymnasium.Wrapper):
-    def step(self, action):
-        target = self.unwrapped.start.scene.index(self.unwrapped.start.task.goal.object)
-        observation, _, terminated, truncated, info = self.env.step(action)
-        return observation, float(info["hit"] == target), terminated, truncated, info
+def placed(turn):
+    return float(any(step.perception == "Position" for step in turn.steps))
 '''
+REWARD_YAML = """
+defaults: [sim, _self_]
+name: mine
+turn:
+  placed: {_target_: my_reward.placed, _partial_: true}
+weights: {placed: 0.05}
+"""
 
 
 def write(folder: Path, name: str, code: str, yaml: str = "") -> None:
@@ -115,19 +117,15 @@ def test_a_backend_is_one_file(tmp_path: Path, python: Run) -> None:
     assert set(row["events"]) == {"nothing_held"}
 
 
-def test_a_reward_is_one_wrapper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from refergym.envs import make_env
-
-    write(tmp_path, "reward", REWARD)
-    monkeypatch.syspath_prepend(tmp_path)
-    from my_reward import OnTarget  # type: ignore[import-not-found]
-
-    env = OnTarget(make_env("point_at_object", "kinematic"))
-    _, info = env.reset(seed=0)
-    assert env.step(np.array(info["truth"]["point_uv"]))[1] == 1.0
-    env.reset(seed=0)
-    assert env.step(np.array([0.001, 0.001]))[1] == 0.0
-    env.close()
+def test_a_reward_term_is_one_function(tmp_path: Path, python: Run) -> None:
+    write(tmp_path, "reward", REWARD, REWARD_YAML)
+    words = ["policy=narrator", "task=point_at_object", "backend=kinematic", "reward=mine"]
+    row = evaluate(python, tmp_path, *words)
+    # all of sim, less one turn of one, and the term
+    assert row["mean_reward"] == pytest.approx(1.0 - 0.05 + 0.05)
+    first = (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()[0]
+    (step,) = json.loads(first)["steps"]
+    assert (step["terms"]["placed"], step["paid"]["placed"]) == (1, 0.05)
 
 
 def test_a_class_alone_is_chosen_by_its_path(
