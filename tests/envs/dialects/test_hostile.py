@@ -25,12 +25,13 @@ REPEATED = [
     '{"point_2d":[1,2],"label":"', '{"point_2d":[', '"label":"\\', '{"a":"b" ', "{'\":1,'\":1,\"",
     '"a":1,', '{"a":"" "', '"  ', "<point>", "<point", '<point x="', "<point x='\"",
     '<points x1="1" ', 'x1="1" y1="1" ', '<points coords="', "1 2 3 ", "<points coords='1 1 2 3' ",
-    "<point x", "= ", "<points  ", "{ ",
+    "<point x", "= ", "<points  ", "{ ", "{'a':\"",
     "<affordance>", "<affordance>(1,2)", "<frame ", "<|box_start|>", "<|box_start|>(", "start_box=",
     "start_box='(", "</point>", "<bbox>1 2 3 4", "&quot;", "&#", "é", "\n", "- ", "e1",
 ]  # fmt: skip
 BEGINNINGS = ["(1, 2", '{"point_2d": [', '{"label": "', "<point>[[", '<points coords="1 ',
-              '<point x="1" y="2" alt="', "<points", "<affordance>(", "<|box_start|>", "<points x1=", '{"point_2d"', '{"a":"b"']  # fmt: skip
+              '<point x="1" y="2" alt="', "<points", "<affordance>(", "<|box_start|>",
+              "<points x1=", '{"point_2d"', '{"a":"b"']  # fmt: skip
 
 
 def seconds(dialect: Dialect, text: str, rounds: int = 3) -> float:
