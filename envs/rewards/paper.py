@@ -11,7 +11,6 @@ from typing import Literal
 from scipy.optimize import linear_sum_assignment
 
 from refergym.envs.key_steps import KeyStep
-from refergym.envs.language.naming import normalised
 from refergym.envs.replies import ReasoningStep
 from refergym.envs.rewards.turns import Turn
 
@@ -71,7 +70,7 @@ class ProcessFormat:
         exact = [s for s in turn.steps if s.is_exact]
         if self.over == "steps":
             return len(exact) / len(turn.steps) if turn.steps else 0.0
-        different = len({(s.perception, normalised(s.target)) for s in exact})
+        different = len({(s.perception, s.target.lower()) for s in exact})
         asked = max(1, len(turn.key_steps))
         count = min(different, asked)
         return count / asked if self.over == "key_steps" else min(1.0, count / self.most)
