@@ -65,7 +65,8 @@ class KeyStep(Record, frozen=True, kw_only=True):
         elif self.perception == "Orientation":
             value = f"({', '.join(numbers)})"
         else:
-            value = f"{self.value[0]:.2f}"
+            # of small things a centimetre is more than a size may be off
+            value = f"{self.value[0]:.{2 if self.value[0] >= 0.1 else 3}f}"
         return f"[{self.perception}] [{self.target}]: {value}"
 
 

@@ -23,41 +23,49 @@ MOST_STEPS = 1000
 UNIT = 0.05
 """by how much the length of an orientation may differ from 1"""
 
-_TAG = re.compile(r"<\s{0,8}(/?)\s{0,8}(think|answer)\s{0,8}>", re.IGNORECASE)
+# Without ASCII "ı" is an "i", "ſ" an "s", and digits are those of any script.
+_FLAGS = re.IGNORECASE | re.ASCII
+_TAG = re.compile(r"<\s{0,8}(/?)\s{0,8}(think|answer)\s{0,8}>", _FLAGS)
 _FORM = ("<think>", "</think>", "<answer>", "</answer>")
 _HEAD = re.compile(
     r"\*{0,2}\[\s{0,8}(position|orientation|size)\s{0,8}\]\*{0,2}:?\s{0,8}\*{0,2}"
     rf"\[([^\[\]\n]{{1,{LONGEST_TARGET}}})\]\*{{0,2}}",
-    re.IGNORECASE,
+    _FLAGS,
 )
 _NUMBERED = re.compile(
     r"(?:^|\n)[ \t*#-]{0,8}(?:step[ \t]{1,4}\d{1,3}[ \t]{0,4}[:.)]?|\d{1,3}[ \t]{0,4}[.)](?!\d))",
-    re.IGNORECASE,
+    _FLAGS,
 )
 _N = r"[-+]?(?:\d{1,12}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][-+]?\d{1,2})?"
-_NUMBER = re.compile(_N)
+_NUMBER = re.compile(_N, re.ASCII)
 _LEAD = re.compile(
-    r"\s{0,8}(?::|=|is|at)?\s{0,8}(?:the )?(?:point|vector)?s?\s{0,8}:?\s{0,8}", re.I
+    r"[ \t*]{0,8}(?::|=|is at|is|at)?[ \t*]{0,8}(?:the )?(?:point|(?:unit )?vector)?s?"
+    r"[ \t]{0,8}:?[ \t*]{0,8}",
+    _FLAGS,
 )
-_TUPLE = re.compile(rf"\(\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\)")
-_BARE = re.compile(rf"\[\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\]")
+"""ahead of a value, on its line: the number that the next line begins with is none"""
+_TUPLE = re.compile(rf"\(\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\)", re.ASCII)
+_BARE = re.compile(rf"\[\s{{0,8}}({_N}(?:\s{{0,8}},\s{{0,8}}{_N}){{1,2}})\s{{0,8}}\]", re.ASCII)
 _COMMA = re.compile(r"\s{0,8},\s{0,8}")
 _OPEN, _CLOSE = re.compile(r"\[\s{0,8}"), re.compile(r"\s{0,8}\]")
+_UNITS = r"(?:(?:milli|centi)?met(?:er|re)s?|mm|cm|m)\b"
 _SIZE = re.compile(
-    rf"(?:about |approximately |~ ?)?({_N})\s{{0,8}}(millimet(?:er|re)s?\b|mm\b"
-    r"|centimet(?:er|re)s?\b|cm\b|met(?:er|re)s?\b|m\b)?",
-    re.IGNORECASE,
+    rf"(?:about |approximately |~ ?)?({_N})(?!\d|[.,]\d|e[-+]?\d)[ \t]{{0,8}}({_UNITS})?", _FLAGS
 )
 _D = r"[01]\.\d{1,6}"
 _SIGNED = rf"-?{_D}"
 _EXACT = {
     "Position": re.compile(
-        rf"\[Position\] \[[^\[\]\n]+\]: \[\({_D}, {_D}\)(?:, \({_D}, {_D}\))*\]"
+        rf"\[Position\] \[[^\[\]\n]+\]: \[\({_D}, {_D}\)(?:, \({_D}, {_D}\))*\]", re.ASCII
     ),
     "Orientation": re.compile(
-        rf"\[Orientation\] \[[^\[\]\n]+\]: \({_SIGNED}, {_SIGNED}, {_SIGNED}\)"
+        rf"\[Orientation\] \[[^\[\]\n]+\]: \({_SIGNED}, {_SIGNED}, {_SIGNED}\)", re.ASCII
     ),
-    "Size": re.compile(r"\[Size\] \[[^\[\]\n]+\]: \d{1,3}\.\d{1,6}(?![\d.])"),
+    "Size": re.compile(
+        r"\[Size\] \[[^\[\]\n]+\]: \d{1,3}\.\d{1,6}"
+        rf"(?![\d.]|,\d|[eE][-+]?\d|[ \t]{{0,8}}(?i:{_UNITS}))",
+        re.ASCII,
+    ),
 }
 """the forms that the paper gives, to the letter"""
 _METRES = {"": 1.0, "m": 1.0, "c": 0.01}
@@ -116,8 +124,8 @@ def check_form(text: str) -> Reply:
     _check_length(text)
     found = tags(text)
     if tuple(t.name for t in found) != _FORM or not all(t.is_exact for t in found):
-        got = " ".join(t.name for t in found[:6]) or "no tags"
-        raise AnswerError("form", f"expected {' '.join(_FORM)}, got {got}")
+        got = " ".join(text[t.start : t.end] for t in found[:6]) or "no tags"
+        raise AnswerError("form", f"expected {' '.join(_FORM)}, got {got!r:.80}")
     opened, thought_end, answer, end = found
     outside = (text[: opened.start], text[thought_end.end : answer.start], text[end.end :])
     for words in outside:
@@ -171,8 +179,9 @@ def read_steps(thought: str) -> tuple[ReasoningStep, ...]:
     """Read the steps of a thought, MOST_STEPS at most.
 
     Beside the form itself these are understood: a prefix such as "Step 3:" or "3.", stars for bold,
-    "point (x, y)" without a list, "Vector (x, y, z)", sizes with a unit. A numbered line without a
-    perception type, and a value that is none, are steps too: without a value.
+    "point (x, y)" without a list, "Vector (x, y, z)", sizes with a unit. A value begins on the line
+    of its step. A numbered line without a perception type, and a value that is none, are steps
+    too: without a value.
     """
     heads = []
     for match in _HEAD.finditer(thought):
@@ -188,7 +197,7 @@ def read_steps(thought: str) -> tuple[ReasoningStep, ...]:
         while k < len(starts) and starts[k] < match.end():
             k += 1
         between = thought[match.end() : starts[k]] if k < len(starts) else "-"
-        if len(between) > 8 or between.strip(" \t*"):
+        if len(between) > 8 or between.strip(" \t*:-"):
             steps.append((match.start(), ReasoningStep(perception=None)))
     return tuple(step for _, step in sorted(steps, key=lambda s: s[0]))
 

@@ -18,6 +18,8 @@ LIMIT_PX = 50.0
 """px: how far a point may be off in a picture of the paper's"""
 WIDTH_PX = 960.0
 """px: width of those pictures"""
+SLACK = 1e-9
+"""by how much a limit is met all the same: rounding (0.23 is 15 % above 0.2)"""
 Over = Literal["key_steps", "steps", "sum"]
 
 
@@ -48,7 +50,7 @@ class PointNear:
         if true is None or point is None:
             return 0.0
         limit = scaled(self.limit_px, self.width_px, turn.image_size)
-        return float(l1_px(point, true, turn.image_size) <= limit)
+        return float(l1_px(point, true, turn.image_size) <= limit + SLACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +125,8 @@ class ProcessAccuracy:
         if key.perception == "Orientation":
             length = math.hypot(*value)
             dot = sum(a * b for a, b in zip(value, key.value, strict=True))
-            return length > 0 and dot / (length * math.hypot(*key.value)) > self.cosine
-        return abs(value[0] - key.value[0]) <= self.share * key.value[0]
+            return length > 0 and dot / (length * math.hypot(*key.value)) > self.cosine + SLACK
+        return abs(value[0] - key.value[0]) <= self.share * key.value[0] + SLACK
 
 
 def scaled(limit_px: float, width_px: float | None, size: tuple[int, int]) -> float:
@@ -148,7 +150,7 @@ def _all_near(
     limit: float,
 ) -> bool:
     """Tell whether each point is near to a true one of its own (nearer than the limit)."""
-    off = [[l1_px(p, t, size) >= limit for t in true] for p in points]
+    off = [[l1_px(p, t, size) >= limit - SLACK for t in true] for p in points]
     if len(true) == 1:
         return not off[0][0]
     rows, columns = linear_sum_assignment(off)

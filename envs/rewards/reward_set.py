@@ -71,6 +71,8 @@ class RewardSet:
         for name in self.cost:
             if self.weights[name] > 0:
                 raise RewardError(f"weights.{name}: expected <= 0 for a cost")
+        if not 0 <= self.discount <= 1:  # NaN too
+            raise RewardError(f"discount: expected a number in [0, 1], got {self.discount}")
 
     @property
     def most(self) -> float:
@@ -120,7 +122,7 @@ class Ledger:
     def _paid_once(self, name: str, term: RewardTerm, turn: Turn) -> TermValue:
         raw = value_of(name, term, turn)
         stage = turn.truth["stage"]
-        if stage not in self._seen:
+        if stage and stage not in self._seen:
             self._seen.append(stage)
         paid = 0.0
         if stage and self._seen.index(stage) < self._stages:
@@ -152,12 +154,17 @@ def value_of(name: str, term: RewardTerm, turn: Turn) -> float:
 
     Raises:
         RewardError: if it gives no number in [0, 1].
+        Exception: what the term raises, with a note that names it.
     """
-    given = term(turn)
     try:
-        value = float(given)
-    except (TypeError, ValueError) as e:
+        given = term(turn)
+    except Exception as e:
+        e.add_note(f"raised by the reward term {name!r}")
+        raise
+    try:
+        value = math.nan if isinstance(given, str | bytes) else float(given)
+    except (TypeError, ValueError, OverflowError) as e:
         raise RewardError(f"{name}: expected a number in [0, 1], got {given!r:.80}") from e
     if not -SLACK <= value <= 1 + SLACK:  # NaN too
-        raise RewardError(f"{name}: expected a number in [0, 1], got {value}")
+        raise RewardError(f"{name}: expected a number in [0, 1], got {given!r:.80}")
     return min(1.0, max(0.0, value))
