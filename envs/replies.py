@@ -23,7 +23,7 @@ MOST_STEPS = 1000
 UNIT = 0.05
 """by how much the length of an orientation may differ from 1"""
 
-# Without ASCII "ı" is an "i", "ſ" an "s", and digits are those of any script.
+# Without ASCII the dotless i is an "i", the long s an "s", and digits are of any script.
 _FLAGS = re.IGNORECASE | re.ASCII
 _TAG = re.compile(r"<\s{0,8}(/?)\s{0,8}(think|answer)\s{0,8}>", _FLAGS)
 _FORM = ("<think>", "</think>", "<answer>", "</answer>")
@@ -196,7 +196,7 @@ def read_steps(thought: str) -> tuple[ReasoningStep, ...]:
             break
         while k < len(starts) and starts[k] < match.end():
             k += 1
-        between = thought[match.end() : starts[k]] if k < len(starts) else "-"
+        between = thought[match.end() : starts[k]] if k < len(starts) else "nothing"
         if len(between) > 8 or between.strip(" \t*:-"):
             steps.append((match.start(), ReasoningStep(perception=None)))
     return tuple(step for _, step in sorted(steps, key=lambda s: s[0]))
