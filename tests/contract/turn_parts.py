@@ -113,3 +113,12 @@ def reward_set(name: str, *overrides: str) -> RewardSet:
 def paid(name: str, turn: Turn) -> float:
     """Return what a set pays for the only turn of an episode."""
     return sum(v.paid for v in reward_set(name).ledger().pay(turn).values())
+
+
+def shortness(turn: Turn, longest: int = 100) -> float:
+    """A term as anyone may write it: 1 for no words, 0 for the longest and above."""
+    return max(0.0, 1.0 - len(turn.text) / longest)
+
+
+half = lambda turn: 0.5  # noqa: E731
+"""a term without a name"""
