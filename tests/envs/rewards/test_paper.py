@@ -213,6 +213,10 @@ def test_a_form_is_scored_once_for_a_target_however_often_it_is_said(over: str) 
     assert form("[Size] [the mug]: 0.10", "[Size] [mug]: 0.20", over=over) == once
 
 
+def test_a_step_is_about_one_key_step_at_most() -> None:
+    assert accuracy(TRUE[1], keys=(SIZE, SIZE)) == 1 / 2
+
+
 def test_of_repeats_the_first_counts_or_the_best() -> None:
     wrong_then_right = [said("Size", SIZE.target, v) for v in (0.4, 0.2)]
     assert accuracy(*wrong_then_right, keys=(SIZE,)) == 0
