@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from refergym.envs.errors import RewardError
 from refergym.envs.rewards.turns import Turn
 
 
@@ -26,6 +27,12 @@ class PointDistance:
 
     full_px: float = 10.0
     none_px: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Check that the reward falls."""
+        if not 0 <= self.full_px < self.none_px:
+            got = f"{self.full_px} and {self.none_px}"
+            raise RewardError(f"full_px, none_px: expected 0 <= full_px < none_px, got {got}")
 
     def __call__(self, turn: Turn) -> float:
         """Return a number in [0, 1]."""
