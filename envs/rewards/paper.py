@@ -72,7 +72,7 @@ class ProcessFormat:
         exact = [s for s in turn.steps if s.is_exact]
         if self.over == "steps":
             return len(exact) / len(turn.steps) if turn.steps else 0.0
-        different = len({(s.perception, s.target.lower()) for s in exact})
+        different = len({(s.perception, _bare(s.target)) for s in exact})
         asked = max(1, len(turn.key_steps))
         count = min(different, asked)
         return count / asked if self.over == "key_steps" else min(1.0, count / self.most)
@@ -137,6 +137,11 @@ def scaled(limit_px: float, width_px: float | None, size: tuple[int, int]) -> fl
 def l1_px(a: Sequence[float], b: Sequence[float], size: tuple[int, int]) -> float:
     """L1 distance of two points (u, v), px."""
     return abs(a[0] - b[0]) * size[0] + abs(a[1] - b[1]) * size[1]
+
+
+def _bare(target: str) -> str:
+    """Return a target in lower case without its article."""
+    return target.lower().removeprefix("the ").removeprefix("a ").removeprefix("an ")
 
 
 def _pairs(value: Sequence[float]) -> list[tuple[float, float]]:
