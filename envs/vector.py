@@ -6,19 +6,20 @@ is broken; each member makes its simulator and renderer in its own process, at i
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from refergym.envs.errors import EnvError
-from refergym.envs.registration import make_env
+from refergym.envs.registration import make_env, make_text_env
 
 
 def make_vec(
     n: int,
     vectorization: Literal["sync", "async"] = "sync",
     *,
+    words: bool = False,
     autoreset: bool = True,
     overrides: Sequence[str] = (),
     **kwargs: Any,
@@ -31,9 +32,10 @@ def make_vec(
     Args:
         n: how many.
         vectorization: "sync" for one process, "async" for one process each.
+        words: True makes environments that take words, by `make_text_env`.
         autoreset: False leaves resets to the caller (`options={"reset_mask": ...}`).
         overrides: as in `make_env`.
-        **kwargs: further arguments of `make_env`, such as task="pick".
+        **kwargs: further arguments of `make_env` or `make_text_env`, such as task="pick".
 
     Raises:
         EnvError: if n or vectorization is out of range, or a config key is wrong.
@@ -42,7 +44,8 @@ def make_vec(
         raise EnvError(f"n: expected a whole number >= 1, got {n!r}")
     if vectorization not in ("sync", "async"):
         raise EnvError(f"vectorization: expected 'sync' or 'async', got {vectorization!r}")
-    make = functools.partial(make_env, overrides=overrides, **kwargs)
+    maker = make_text_env if words else make_env
+    make: Callable[[], Any] = functools.partial(maker, overrides=overrides, **kwargs)
     mode = AutoresetMode.NEXT_STEP if autoreset else AutoresetMode.DISABLED
     if vectorization == "sync":
         return SyncVectorEnv([make] * n, autoreset_mode=mode)

@@ -69,3 +69,20 @@ def test_members_have_different_seeds_without_one():
 def test_wrong_arguments_are_refused(kwargs, message):
     with pytest.raises(EnvError, match=message):
         make_vec(**kwargs)
+
+
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_words_reach_each_member_and_what_they_earn_comes_back(vectorization):
+    vector = make_vec(2, vectorization, words=True, task="point_at_object", backend="kinematic",
+                      dialect="roborefer", reward="roborefer")  # fmt: skip
+    observations, infos = vector.reset(seed=3)
+    first = tuple(observations["instruction"])
+    u, v = infos["start"][0].task.kind, infos["start"][1].task.kind
+    assert (u, v) == ("point_at_object", "point_at_object")
+    words = ("<think>a</think><answer>[(0.5, 0.5)]</answer>", "I do not know")
+    observations, rewards, *_, infos = vector.step(words)
+    assert tuple(observations["instruction"]) == first
+    assert observations["feedback"][1].startswith("Nothing was done")
+    assert rewards[0] >= 1.0 > rewards[1] == 0.0
+    assert list(infos["problem"]) == ["", "no_point"]
+    vector.close()
