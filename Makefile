@@ -47,7 +47,7 @@ format: $(DEV)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
-	@met=0; for b in speed tasks dialects; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
+	@met=0; for b in speed tasks rewards dialects; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
 	$(BIN)/python tests/bench/peers.py && exit $$met
 
 doctor: $(CORE)  ## what works on this machine, and what mends the rest

@@ -200,7 +200,9 @@ class Runner:
         read = _read(reader, answer, slot.env.image_size)
         if slot.film is not None:
             slot.film.before_step(read.point_uv)
-        seen, reward, terminated, truncated, info = slot.env.take(read, answer.text if reader is not None else "")
+        seen, reward, terminated, truncated, info = slot.env.take(
+            read, answer.text if reader is not None else ""
+        )
         observation = cast(Observation, seen)
         slot.observation, slot.info = observation, info
         slot.steps.append(_step_record(answer, read.point_uv, info, reward))
@@ -257,9 +259,7 @@ def error_episode(plan: Plan, job: Job, error: str) -> Episode:
     )
 
 
-def _read(
-    reader: AnswerReader | None, answer: Answer, image_size: tuple[int, int]
-) -> ReadAnswer:
+def _read(reader: AnswerReader | None, answer: Answer, image_size: tuple[int, int]) -> ReadAnswer:
     """Read a policy's words in its dialect, or take the point of one that has no words."""
     if reader is not None:
         return reader.read(answer.text, answer.image_size or image_size)

@@ -1,6 +1,6 @@
 """What reading an answer and paying for it costs: CPU ms an answer, and its share of a bullet step.
 
-    python tests/bench/rewards.py
+python tests/bench/rewards.py
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ def main() -> int:
 def answer_ms() -> float:
     """CPU ms to read an answer and ask every term of `roborefer`, the truth being known."""
     env = TextEnv(make_env("point_at_object", "kinematic", overrides=["task.steps=[3,3]"]))
-    observation, info = env.reset(seed=1)
+    _, info = env.reset(seed=1)
     truth = dict(info["truth"])
     reader = AnswerReader(dialect=RoboRefer())
     rewards = reward_set("roborefer")
@@ -55,8 +55,10 @@ def answer_ms() -> float:
         began = time.process_time()
         for text in texts:
             read = reader.read(text, size)
-            turn = Turn(text=text, reply=read.reply, problem=read.problem, points=read.points,
-                        image_size=size, truth=truth, act=act, verdict=verdict, is_last=True)  # fmt: skip
+            turn = Turn(
+                text=text, reply=read.reply, problem=read.problem, points=read.points,
+                image_size=size, truth=truth, act=act, verdict=verdict, is_last=True,
+            )  # fmt: skip
             rewards.ledger().pay(turn)
         best = min(best, time.process_time() - began)
     env.close()

@@ -102,7 +102,9 @@ def test_a_wrong_thing_to_put_it_on(onto: TextEnv) -> None:
     anchor = info["truth"]["scene"].index(goal.anchors[0])
     frame = onto.refer._frame
     assert frame is not None
-    others = [i for i in np.unique(frame.ids) if i >= 0 and i not in (anchor, info["truth"]["target"])]
+    others = [
+        i for i in np.unique(frame.ids) if i >= 0 and i not in (anchor, info["truth"]["target"])
+    ]
     assert step(onto, pixel_on(onto, int(others[0])))["cause"] == "wrong_object"
 
 

@@ -106,9 +106,7 @@ def test_what_happened_last_is_told_and_nothing_of_the_truth(env: TextEnv) -> No
         ("[(nan, 0.2)]", "malformed"),
     ],
 )
-def test_words_without_a_point_are_a_used_step(
-    env: TextEnv, words: str, problem: str
-) -> None:
+def test_words_without_a_point_are_a_used_step(env: TextEnv, words: str, problem: str) -> None:
     env.reset(seed=1)
     observation, _, _, _, info = env.step(words)
     assert (info["problem"], info["cause"]) == (problem, "unparsable")
@@ -117,7 +115,9 @@ def test_words_without_a_point_are_a_used_step(
     assert info["detail"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(max_size=400))
 def test_no_words_are_too_bad_to_be_a_step(pointing: TextEnv, words: str) -> None:
     pointing.reset(seed=2, options={"index": 0})

@@ -28,7 +28,13 @@ def test_help_of_evaluate_lists_keys_meanings_and_choices(capsys):
         cli.main(["evaluate", "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for part in ("episodes=20", "seed=0", "how many", "center, cheat, narrator, oracle, random", "kinematic"):
+    for part in (
+        "episodes=20",
+        "seed=0",
+        "how many",
+        "center, cheat, narrator, oracle, random",
+        "kinematic",
+    ):
         assert part in shown
     assert "null  null" not in shown
 

@@ -217,7 +217,7 @@ def test_a_wrong_value_names_the_key_and_what_is_expected(key, value, message):
         ("batch=0", "batch: expected >= 1, got 0"),
         (
             "floors=[nobody]",
-            "floors: policy: no choice 'nobody'; available: center, cheat, narrator, oracle, random",
+            "floors: policy: no choice 'nobody'; available: center, cheat, narrator, oracle",
         ),
         ("renderer.shadows=3", "renderer.shadows: expected bool, got 3"),
         ("scene.hfov=[70,20]", "scene"),

@@ -10,7 +10,7 @@ import pytest
 from refergym.envs.programs import Program
 from refergym.envs.rewards.matching import means
 
-RECALL = {"phrases.jsonl": 0.95, "phrases_held_out.jsonl": 0.75}
+RECALL = {"phrases.jsonl": 0.95, "phrases_held_out.jsonl": 0.86}
 """least share of the phrases of a file that are known; the first has been looked at"""
 PRECISION = 0.98
 FILES = [p for p in (Path(__file__).with_name(name) for name in RECALL) if p.exists()]
