@@ -158,14 +158,15 @@ def test_out_of_steps() -> None:
     made.close()
 
 
-@pytest.mark.parametrize("task", ["point_at_object", "point_at_free_space", "pick", "sequence",
-                                  "put_all", "arrange_row", "place_turned"])  # fmt: skip
+@pytest.mark.parametrize(
+    "task", ["point_at_object", "point_at_free_space", "pick", "sequence", "place_turned"]
+)
 def test_every_failed_step_has_a_cause_and_no_other_has(task: str) -> None:
     """Random points, and ground truth after that: a step without a cause did what it should."""
     made = TextEnv(make_env(task, "kinematic"))
     rng = np.random.default_rng(0)
     seen = set()
-    for index in range(4):
+    for index in range(3):
         _, info = made.reset(seed=1, options={"index": index})
         ended, count = False, 0
         while not ended:

@@ -403,10 +403,14 @@ REPEATED = [
     "[Position] [a]: [(0.1, 0.2), ", "[ ", "* ", "**[", "[Size] [a]: ", "[Size] [a]: 1", "a", "9",
     "[position] [a] ", "[Size] [a] : : ", "point ",
 ]  # fmt: skip
-BEGINNINGS = ["", "[Position] [a]: [", "<think>", "[Position] [", "[Size] [a]: ", "Step "]
+BEGINNINGS = ["", "[Position] [a]: ["]
+FURTHER = ["<think>", "[Position] [", "[Size] [a]: ", "Step "]
+"""beginnings, for the slow tests"""
 
 
-@pytest.mark.parametrize("beginning", BEGINNINGS, ids=ascii)
+@pytest.mark.parametrize(
+    "beginning", [*BEGINNINGS, *(pytest.param(b, marks=pytest.mark.slow) for b in FURTHER)]
+)
 def test_reading_takes_linear_time(beginning: str) -> None:
     for unit in REPEATED:
         text = (beginning + unit * LONGEST)[:LONGEST]
