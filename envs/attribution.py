@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from refergym.assets import camera as pinhole
 from refergym.envs.task_spec import Act, PutGoal
 from refergym.envs.types import Array, Event, Verdict
 
@@ -77,9 +78,7 @@ def _is_right(truth: Mapping[str, Any], act: Act) -> bool:
     """Tell whether a step's pixel is a right one, or near enough to the best place."""
     if act.point_uv is None:
         return False
-    height, width = truth["mask"].shape
-    x = min(width - 1, int(act.point_uv[0] * width))
-    y = min(height - 1, int(act.point_uv[1] * height))
+    x, y = pinhole.pixel_of_point(truth["scene"].camera, *act.point_uv)
     if bool(truth["mask"][y, x]):
         return True
     goal = truth["task"].goal

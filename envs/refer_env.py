@@ -151,7 +151,7 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         self.start = start
         self._part = part_for(self.task, start.task.kind) or self.task
         self._limit = self._given_steps or self._part.max_steps
-        self._verdict = self._judge()
+        self._verdict: Verdict | None = None
         self._first_rgb: NDArray[np.uint8] | None = None
         observation = self._observe(Event.NONE)
         if self._has_first:
@@ -237,6 +237,8 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         """What the task says of the state now; EnvError before reset()."""
         if self._acts is None:
             raise EnvError("verdict: no episode yet; call reset() first")
+        if self._verdict is None:
+            self._verdict = self._judge()
         return self._verdict
 
     @property

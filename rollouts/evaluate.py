@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,9 +36,8 @@ from refergym.rollouts.plan import (
     build_rewards,
     with_dialect,
 )
-from refergym.rollouts.pool import Pool
+from refergym.rollouts.pool import play
 from refergym.rollouts.report import Results
-from refergym.rollouts.runner import Runner
 
 FLOORS = ("random", "center")
 CAUSES = 5
@@ -120,7 +119,7 @@ def evaluate(
         tell = on_progress or _say_nothing
         tell(None, done, total)
         # closed at once when stopped, so that no worker outlives the run
-        with contextlib.closing(_episodes(plan, settings, jobs)) as running:
+        with contextlib.closing(play(plan, jobs, settings.workers, settings.timeout_s)) as running:
             for episode in running:
                 writer.write(episode)
                 finished[episode.key] = episode
@@ -263,17 +262,6 @@ def _jobs(
             elif before.ended is Ended.ERROR:
                 jobs.append(Job(policy=policy, index=index, attempt=before.id.attempt + 1))
     return jobs
-
-
-def _episodes(plan: Plan, settings: Settings, jobs: list[Job]) -> Generator[Episode]:
-    if settings.workers and jobs:
-        yield from Pool(plan, settings.workers, settings.timeout_s).run(jobs)
-        return
-    runner = Runner(plan)
-    try:
-        yield from runner.run(jobs)
-    finally:
-        runner.close()
 
 
 def _in_order(plan: Plan, episodes: Iterable[Episode]) -> list[Episode]:

@@ -6,7 +6,7 @@ Only plain data crosses: the plan, jobs, episodes.
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -45,6 +45,28 @@ class _Worker:
     is_ready: bool = False
     jobs: dict[tuple[str, int, int], tuple[Job, float]] = field(default_factory=dict)
     """jobs in its hands, and the time by which each must be done"""
+
+
+def play(plan: Plan, jobs: Sequence[Job], workers: int, timeout_s: float) -> Generator[Episode]:
+    """Run episodes in worker processes, or in this one without any; yields each when it ends.
+
+    Args:
+        plan: what to run.
+        jobs: the episodes.
+        workers: number of processes; 0 runs in this one, without protection from crashes and hangs.
+        timeout_s: s until an episode's worker is given up.
+
+    Raises:
+        PoolError: if no worker can start.
+    """
+    if workers and jobs:
+        yield from Pool(plan, workers, timeout_s).run(jobs)
+        return
+    runner = Runner(plan)
+    try:
+        yield from runner.run(jobs)
+    finally:
+        runner.close()
 
 
 class Pool:

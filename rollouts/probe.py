@@ -21,13 +21,12 @@ from refergym.assets.records import Record
 from refergym.rollouts import arguments, config, output
 from refergym.rollouts.episodes import Ended, Episode
 from refergym.rollouts.errors import ConfigError, OutputError
+from refergym.rollouts.evaluate import ENV_GROUPS
 from refergym.rollouts.plan import Job, Plan, build_policy, build_rewards
-from refergym.rollouts.pool import Pool
-from refergym.rollouts.runner import Runner
+from refergym.rollouts.pool import play
 
 FILE = "probe.json"
 HONEST = "narrator"
-ENV_GROUPS = ("scene", "task", "backend", "renderer", "sensor", "randomisation")
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -123,7 +122,7 @@ def probe(
     jobs = [Job(policy=p, index=k) for k in range(settings.episodes) for p in plan.policies]
     bar = progress.add_task(composed.choices["reward"], total=len(jobs)) if progress else None
     episodes = []
-    with contextlib.closing(_run(plan, settings, jobs)) as running:
+    with contextlib.closing(play(plan, jobs, settings.workers, settings.timeout_s)) as running:
         for episode in running:
             episodes.append(episode)
             if progress is not None and bar is not None:
@@ -194,17 +193,6 @@ def _plan(settings: Settings, choices: dict[str, str]) -> Plan:
         seed=settings.seed,
         versions=output.package_versions(),
     )
-
-
-def _run(plan: Plan, settings: Settings, jobs: list[Job]) -> Any:
-    if settings.workers:
-        yield from Pool(plan, settings.workers, settings.timeout_s).run(jobs)
-        return
-    runner = Runner(plan)
-    try:
-        yield from runner.run(jobs)
-    finally:
-        runner.close()
 
 
 def _rows(plan: Plan, episodes: Iterable[Episode]) -> Iterable[Earned]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refergym.assets import camera as pinhole
 from refergym.envs.rewards.turns import Turn
 
 
@@ -43,8 +44,7 @@ class PointInMask:
         if point is None or not mask.any():
             return 0.0
         height, width = (int(n) for n in mask.shape)
-        x = min(width - 1, int(point[0] * width))
-        y = min(height - 1, int(point[1] * height))
+        x, y = pinhole.pixel_of_point((width, height), *point)
         if mask[y, x]:
             return 1.0
         ys, xs = np.nonzero(mask)
