@@ -1,4 +1,4 @@
-"""The Policy protocol: a batch of observations in, Answers out."""
+"""The Policy protocol: a batch of observations in, Answers out; and what models can do besides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ class Answer:
     """ids of the sampled tokens"""
     logprobs: tuple[float, ...] = ()
     """log-probability of each sampled token"""
+    prompt_tokens: tuple[int, ...] = ()
+    """ids of what the tokens were sampled after, without padding"""
     image_size: tuple[int, int] | None = None
     """(width, height) px of the image as the model saw it"""
     point_uv: tuple[float, float] | None = None
@@ -48,5 +50,26 @@ class Policy(Protocol):
             observations: one per running episode.
             seeds: one per observation; all randomness comes from it.
             truths: `info["truth"]` of each, None unless `privileged`.
+        """
+        ...
+
+
+@runtime_checkable
+class ContinuingPolicy(Policy, Protocol):
+    """A policy whose words can be begun for it."""
+
+    def continue_from(
+        self, observations: Sequence[Observation], begins: Sequence[str], *, seeds: Sequence[int]
+    ) -> list[Answer]:
+        """Go on from the begin of each answer, as if the policy itself had written it.
+
+        Args:
+            observations: one per answer; must not depend on each other, as in `act`.
+            begins: the words that each answer begins with.
+            seeds: one per answer; all randomness comes from it.
+
+        Returns:
+            Answers whose text is the whole; their tokens are those that were sampled, and their
+            prompt_tokens those before.
         """
         ...

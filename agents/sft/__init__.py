@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: losses, what towers are taught, and the learner."""
