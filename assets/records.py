@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +12,8 @@ from msgspec import inspect
 from refergym.assets.errors import SpecError
 
 T = TypeVar("T")
+MOST_LEVELS = 100
+"""of brackets in a JSON text; a program with six levels of anchors takes some forty"""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +49,9 @@ def decode(data: bytes | str, kind: type[T], *, error: type[ValueError] = SpecEr
     Raises:
         error: naming the field by path, what was expected and what was found.
     """
+    # How deep a decoder goes depends on the stack that is left: this is the same everywhere.
+    if _levels(data) > MOST_LEVELS:
+        raise error(f"nested too deeply: more than {MOST_LEVELS} levels")
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError) as e:
@@ -63,6 +69,17 @@ def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError) -> 
         raise error("nested too deeply") from e
 
 
+def _levels(data: bytes | str) -> int:
+    """Return how deep the brackets of a JSON text go; texts in it don't count."""
+    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    brackets = _TEXTS.sub(b"", raw).translate(_STEPS, _OTHERS)
+    return max(accumulate(memoryview(brackets).cast("b")), default=0)
+
+
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""a bracket as the step that it is up or down, of 8 bits"""
+_OTHERS = bytes(set(range(256)) - set(b"[{]}"))
 _MISSING = object()
 _KEY = "..."
 

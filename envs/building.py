@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -16,16 +17,27 @@ from refergym.envs.answers import AnswerReader
 from refergym.envs.dialects.base import Several
 from refergym.envs.errors import EnvError
 from refergym.envs.refer_env import ReferEnv
+from refergym.envs.render.remembering import LentRenderer, RememberingRenderer
 from refergym.envs.text_env import TextEnv
+from refergym.envs.types import Renderer
 
 
-def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> ReferEnv:
+def build_env(
+    config: DictConfig,
+    *,
+    render_mode: str | None = "rgb_array",
+    remembered: int = 0,
+    lent: Callable[[], Renderer] | None = None,
+) -> ReferEnv:
     """Build an environment; its simulator and its renderer are made at the first reset.
 
     Args:
         config: scene, task, backend, renderer, sensor (each with `_target_`), max_steps, pictures;
             randomisation (with `_target_`) and pack (a folder) may be left out.
         render_mode: "rgb_array" or None.
+        remembered: pictures that are kept, so that none of them is drawn twice.
+        lent: gives the renderer in place of the config's, when a picture is first needed; the
+            environment does not close it.
 
     Raises:
         EnvError: naming the key that is wrong.
@@ -35,11 +47,17 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
         _check_type(key, config.get(key))
     pack = None if config.get("pack") is None else open_pack(config.pack)
     make = functools.partial(_make, config, pack)
+    renderer: Callable[[], Renderer] = functools.partial(make, "renderer")
+    if remembered:
+        renderer = functools.partial(RememberingRenderer, renderer, remembered)
+    if lent is not None:
+        given = lent
+        renderer = lambda: LentRenderer(given())  # noqa: E731
     return ReferEnv(
         composer=make("scene"),
         task=make("task"),
         backend=functools.partial(make, "backend"),
-        renderer=functools.partial(make, "renderer"),
+        renderer=renderer,
         sensor=make("sensor"),
         randomisation=None if "randomisation" not in config else make("randomisation"),
         max_steps=config.max_steps,
@@ -47,6 +65,21 @@ def build_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> R
         render_mode=render_mode,
         pack=pack,
     )
+
+
+def build_renderer(config: DictConfig, remembered: int) -> Renderer:
+    """Make a renderer that several environments may share.
+
+    Args:
+        config: as in `build_env`.
+        remembered: pictures that are kept, so that none of them is drawn twice.
+
+    Raises:
+        EnvError: naming the key that is wrong.
+        PackError: if there is no such pack, or it is damaged.
+    """
+    pack = None if config.get("pack") is None else open_pack(config.pack)
+    return RememberingRenderer(functools.partial(_make, config, pack, "renderer"), remembered)
 
 
 def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> TextEnv:

@@ -249,6 +249,13 @@ class ReferEnv(gym.Env[dict[str, Any], NDArray[np.float64]]):
         return Layout(self.start.scene, self._state, self._pack or open_pack())
 
     @property
+    def frame(self) -> Frame:
+        """The current picture, without noise; EnvError before reset() or without pictures."""
+        if self._acts is None or self._frame is None:
+            raise EnvError("frame: no picture; call reset(), with pictures=True")
+        return self._frame
+
+    @property
     def limit(self) -> int:
         """Steps until the running episode is cut off."""
         return self._limit

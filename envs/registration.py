@@ -4,7 +4,9 @@ Importing this is cheap; simulators, renderers and Hydra are imported when an en
 """
 
 import contextlib
+import copy
 import difflib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -140,21 +142,31 @@ def compose_env(overrides: Sequence[str], name: str = "env") -> "DictConfig":
     Raises:
         EnvError: naming the key that is wrong and what is allowed.
     """
-    from hydra import compose
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     _check_list(overrides)
-    with _own_hydra():
-        try:
-            config = compose(name, overrides=list(overrides))
-        except (HydraException, OmegaConfBaseException, ValueError) as e:
-            raise EnvError(_explain(e, overrides, name)) from e
+    # our own files stay as they are; what Hydra looks up elsewhere, as ${oc.env:HOME}, does not
+    changes = any("${" in o for o in overrides)
+    make = _compose if changes else _remembered
+    config = copy.deepcopy(make(name, tuple(overrides)))
     asked = GROUPS if name == "env" else (*GROUPS, *TEXT_GROUPS)
     for key in (*asked, "max_steps", "pictures"):
         if key not in config:
             raise EnvError(f"{key}: required, but an override takes it away")
     return config
+
+
+def _compose(name: str, overrides: tuple[str, ...]) -> "DictConfig":
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    with _own_hydra():
+        try:
+            return compose(name, overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException, ValueError) as e:
+            raise EnvError(_explain(e, overrides, name)) from e
+
+
+_remembered = functools.lru_cache(maxsize=512)(_compose)
 
 
 def _check_list(overrides: Sequence[str]) -> None:

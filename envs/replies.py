@@ -6,6 +6,7 @@ models really write, for acting. Both go over the same tags. Nothing is ever eva
 it takes time in proportion to the text.
 """
 
+import itertools
 import math
 import re
 from typing import Literal, NamedTuple
@@ -92,6 +93,15 @@ class Reply(Record, frozen=True, kw_only=True):
     """what stands in the think block; empty without one"""
     answer: str = ""
     """what is left to be read in the policy's dialect"""
+
+
+class StatedPoint(NamedTuple):
+    """A point that a step of a thought states."""
+
+    start: int
+    end: int
+    """the two numbers and their comma are thought[start:end]"""
+    value: tuple[float, float]
 
 
 class Tag(NamedTuple):
@@ -202,6 +212,20 @@ def read_steps(thought: str) -> tuple[ReasoningStep, ...]:
     return tuple(step for _, step in sorted(steps, key=lambda s: s[0]))
 
 
+def stated_points(thought: str) -> tuple[StatedPoint, ...]:
+    """Find the points that the steps of a thought state as positions, in their order.
+
+    They are those that `read_steps` reads.
+    """
+    found = []
+    for head in itertools.islice(_HEAD.finditer(thought), MOST_STEPS):
+        if head[1].capitalize() == "Position":
+            for match in _tuple_matches(thought, _behind(thought, head), 2) or ():
+                u, v = _numbers(match[1])
+                found.append(StatedPoint(*match.span(1), (u, v)))
+    return tuple(found)
+
+
 def _check_length(text: str) -> None:
     if len(text) > LONGEST:
         raise AnswerError("too_long", f"{len(text)} characters: expected {LONGEST} at most")
@@ -219,8 +243,7 @@ def _thought(text: str, found: list[Tag]) -> str:
 def _step(text: str, head: re.Match[str]) -> ReasoningStep:
     perception: Perception = head[1].capitalize()  # type: ignore[assignment]
     target = " ".join(head[2].split())
-    lead = _LEAD.match(text, head.end())
-    at = lead.end() if lead else head.end()
+    at = _behind(text, head)
     value = _size(text, at) if perception == "Size" else _tuples(text, at, perception)
     exact = _EXACT[perception].match(text, head.start() + len(head[0]) - len(head[0].lstrip("*")))
     return ReasoningStep(
@@ -231,29 +254,39 @@ def _step(text: str, head: re.Match[str]) -> ReasoningStep:
     )
 
 
+def _behind(text: str, head: re.Match[str]) -> int:
+    """Return where the value of a step begins."""
+    lead = _LEAD.match(text, head.end())
+    return lead.end() if lead else head.end()
+
+
 def _tuples(text: str, at: int, perception: str) -> tuple[float, ...] | None:
     """Read "(x, y)", "[(x, y), ...]", "(x, y, z)" or "[x, y, z]"."""
-    wanted = 2 if perception == "Position" else 3
+    found = _tuple_matches(text, at, 2 if perception == "Position" else 3)
+    if not found or (perception == "Orientation" and len(found) > 1):
+        return None
+    return tuple(number for match in found for number in _numbers(match[1]))
+
+
+def _tuple_matches(text: str, at: int, wanted: int) -> list[re.Match[str]] | None:
+    """Match tuples of so many numbers, whose numbers are group 1; None if they are no such list."""
     bare = _BARE.match(text, at)
     if bare is not None:
-        numbers = _numbers(bare[1])
-        return numbers if len(numbers) == wanted else None
+        return [bare] if len(_numbers(bare[1])) == wanted else None
     opened = _OPEN.match(text, at)
     at = opened.end() if opened else at
-    values: list[float] = []
+    matches: list[re.Match[str]] = []
     while (found := _TUPLE.match(text, at)) is not None:
-        numbers = _numbers(found[1])
-        if len(numbers) != wanted:
+        if len(_numbers(found[1])) != wanted:
             return None
-        values += numbers
+        matches.append(found)
         at = found.end()
         comma = _COMMA.match(text, at)
         if not opened or comma is None:
             break
         at = comma.end()
     closed = not opened or _CLOSE.match(text, at) is not None
-    many = perception == "Position" or len(values) == wanted
-    return tuple(values) if values and closed and many else None
+    return matches if closed else None
 
 
 def _size(text: str, at: int) -> tuple[float, ...] | None:

@@ -25,7 +25,9 @@ from refergym.envs.task_spec import (
 from refergym.envs.types import Array
 from refergym.envs.view import Layout, View
 
-KEYS = ("scene", "state", "task", "target", "mask", "mask_w", "point_uv", "key_steps", "stage")
+KEYS = (
+    "scene", "state", "task", "target", "ids", "mask", "mask_w", "point_uv", "key_steps", "stage"
+)  # fmt: skip
 REACH = (0.04, 0.4)
 """m from a named place: how far a point lies that is chosen to tell a direction"""
 AIM = 5.0
@@ -37,11 +39,11 @@ class Truth(Mapping[str, Any]):
     """A mapping of facts about the current step.
 
     scene (SceneSpec), state (State), task (TaskSpec), target (index, or -1 for a place or where
-    nothing is left to do), mask ([H, W] bool: the pixels that are right now: the target's, the
-    area's once the target is held, or those in the right direction once the place is named),
-    mask_w ([K, 3] m, world: what those pixels show), stage (what is asked for now, in a word: see
-    `stage_of`), point_uv ((u, v) to name now, or None where nothing right can be seen) and
-    key_steps (see `envs.key_steps`).
+    nothing is left to do), ids ([H, W]: index of the object that a pixel shows, or < 0), mask
+    ([H, W] bool: the pixels that are right now: the target's, the area's once the target is held,
+    or those in the right direction once the place is named), mask_w ([K, 3] m, world: what those
+    pixels show), stage (what is asked for now, in a word: see `stage_of`), point_uv ((u, v) to name
+    now, or None where nothing right can be seen) and key_steps (see `envs.key_steps`).
     """
 
     def __init__(
@@ -103,6 +105,8 @@ class Truth(Mapping[str, Any]):
             return self._task
         if key == "target":
             return target_of(self._task, view)
+        if key == "ids":
+            return view.frame.ids
         if key == "mask":
             return mask_of(self._task, view, self._named)
         if key == "mask_w":

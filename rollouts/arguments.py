@@ -56,7 +56,9 @@ def describe(config_name: str, config_dir: str | None = None) -> str:
     """List the keys of a config with default and meaning, and the choices of its groups."""
     composed = config.compose(config_name, (), config_dir)
     comments = _comments(config_name)
-    lines = ["choices (group=choice; group.key=value sets a key of the choice):"]
+    lines = []
+    if composed.choices:
+        lines.append("choices (group=choice; group.key=value sets a key of the choice):")
     for group, known in config.options(config_name, config_dir).items():
         default = composed.choices[group]
         lines.append(f"  {group:<12} {', '.join(known)}  (default: {default})")
@@ -65,7 +67,8 @@ def describe(config_name: str, config_dir: str | None = None) -> str:
         if key not in composed.choices:
             default = "null" if value is None else str(value).lower() if value in _BOOLS else value
             lines.append(f"  {f'{key}={default}':<24} {comments.get(key, '')}")
-    lines.append("keys of the default choices:")
+    if composed.choices:
+        lines.append("keys of the default choices:")
     for group in composed.choices:
         keys = [f"{group}.{k}={v}" for k, v in composed.config[group].items() if k != "_target_"]
         if keys:

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,16 +13,27 @@ from typing import TextIO
 COMMANDS = {
     "doctor": ("refergym.rollouts.doctor", "check this machine; say what is missing"),
     "evaluate": ("refergym.rollouts.evaluate", "run a policy on episodes, judge, report"),
+    "rollout": ("refergym.rollouts.rollout", "collect episodes, with what the policy saw"),
+    "sft": ("refergym.rollouts.sft", "teach a vision-language model by perfect answers"),
+    "convert": ("refergym.rollouts.convert", "make a published checkpoint into one of ours"),
+    "train": ("refergym.rollouts.train", "let a learner improve a policy by what happens"),
+    "lift": ("refergym.rollouts.lift", "evaluate, train, evaluate the same again, show both"),
+    "compare": ("refergym.rollouts.compare", "set two evaluations of the same starts side by side"),
     "generate": ("refergym.rollouts.generate", "make tasks with certificates and pictures"),
     "export": (
         "refergym.rollouts.export",
-        "write tasks as RefSpatial or RefSpatial-Bench has them",
+        "write tasks in RefSpatial's formats, episodes in LeRobot's",
     ),
     "gallery": (
         "refergym.rollouts.gallery",
         "draw a page of tasks: picture, words, points",
     ),
     "suites": ("refergym.rollouts.make_suites", "make the suites that ship, one for each split"),
+    "reasoning": (
+        "refergym.rollouts.reasoning",
+        "measure how true a policy's thoughts are, and what they do",
+    ),
+    "serve": ("refergym.rollouts.serve", "answer HTTP requests with a policy that has words"),
     "probe": ("refergym.rollouts.probe", "play scripted cheats against a reward set"),
     "agreement": (
         "refergym.rollouts.agreement",
@@ -72,10 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("refergym").setLevel(logging.INFO)
+    # transformers draws bars of its own; read when it is imported, here and in workers
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     return _run(name, rest)
 
 
 def _run(name: str, rest: list[str]) -> int:
+    from refergym.agents.errors import AgentError
     from refergym.assets.errors import AssetError
     from refergym.envs.errors import EnvError
     from refergym.rollouts.errors import PoolError, RolloutError
@@ -91,7 +106,7 @@ def _run(name: str, rest: list[str]) -> int:
         module = importlib.import_module(COMMANDS[name][0])
         status: int = module.main(rest)
         return status
-    except PoolError as e:
+    except (PoolError, AgentError) as e:
         _say(f"refergym {name}: {e}", sys.stderr)
         return 1
     except (RolloutError, EnvError, AssetError) as e:

@@ -1,7 +1,10 @@
 """Compose Hydra configs and explain what is wrong with them: the key, and what is allowed."""
 
 import contextlib
+import copy
 import difflib
+import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,34 +53,56 @@ def compose(
     Raises:
         ConfigError: naming the key and the allowed values.
     """
-    with _hydra():
-        search = _search_path(config_dir)
-        parsed = [_parse(o) for o in overrides]
-        default = _compose(name, search)
-        groups = _groups(default, search)
-        chosen = []
-        for o in parsed:
-            if o.key_or_group in groups:
-                _check_choice(o, groups[o.key_or_group])
-                chosen.append(str(o.input_line))
-        base = _plain(_compose(name, [*search, *chosen]) if chosen else default)
-        for o in parsed:
-            if o.key_or_group not in groups:
-                _check_key(o, base)
-        full = _compose(name, [*search, *map(_text, parsed)]) if overrides else default
-        choices = full.hydra.runtime.choices
-        config = _plain(full)
-        for o in parsed:
-            if "." in o.key_or_group and not o.is_add():
-                _check_type(o.key_or_group, base, config)
-        return Composed(config=config, choices={g: str(choices[g]) for g in groups})
+    search = _search_path(config_dir)
+    parsed = [_parse(o) for o in overrides]
+    make = functools.cache(functools.partial(_compose, name, search))
+    groups = _groups(make(), search)
+    chosen = []
+    for o in parsed:
+        if o.key_or_group in groups:
+            _check_choice(o, groups[o.key_or_group])
+            chosen.append(str(o.input_line))
+    base = make(*chosen).config
+    for o in parsed:
+        if o.key_or_group not in groups:
+            _check_key(o, base)
+    full = make(*map(_text, parsed))
+    for o in parsed:
+        if "." in o.key_or_group and not o.is_add():
+            _check_type(o.key_or_group, base, full.config)
+    choices = {g: full.choices[g] for g in groups}
+    return Composed(config=copy.deepcopy(full.config), choices=choices)
+
+
+def swept(word: str) -> list[str]:
+    """Return the words that one with commas stands for: "seed=1,2" for "seed=1" and "seed=2".
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:
+        override = None
+    if override is None or not override.is_sweep_override():
+        _parse(word)
+        return [word]
+    return [f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()]
+
+
+def path_word(key: str, path: str | Path) -> str:
+    """Return the word that sets a key to a path, whatever characters it has."""
+    text = str(path)
+    if re.fullmatch(r"[\w./:-]+", text):
+        return f"{key}={text}"
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{quoted}'"
 
 
 def options(name: str, config_dir: str | Path | None = None) -> dict[str, list[str]]:
     """List the groups of a primary config and the choices of each."""
-    with _hydra():
-        search = _search_path(config_dir)
-        return _groups(_compose(name, search), search)
+    search = _search_path(config_dir)
+    return _groups(_compose(name, search), search)
 
 
 def choice(group: str, option: str, config_dir: str | Path | None = None) -> dict[str, Any]:
@@ -86,12 +111,12 @@ def choice(group: str, option: str, config_dir: str | Path | None = None) -> dic
     Raises:
         ConfigError: listing the options if it is none of them.
     """
-    with _hydra():
-        known = _group_options(group, _search_path(config_dir))
-        if option not in known:
-            raise ConfigError(_no_choice(group, option, known))
-        config = _plain(_compose(f"{group}/{option}", _search_path(config_dir)))
-        return dict(config[group])
+    search = _search_path(config_dir)
+    known = _group_options(group, search)
+    if option not in known:
+        raise ConfigError(_no_choice(group, option, known))
+    # as an addition to nothing: a primary config is only looked for among ours
+    return dict(copy.deepcopy(_compose(None, search, f"+{group}={option}").config[group]))
 
 
 def instantiate(node: Mapping[str, Any], path: str) -> Any:
@@ -166,15 +191,24 @@ def _text(override: Override) -> str:
     return f"{prefix}{override.input_line}"
 
 
-def _groups(full: DictConfig, search: list[str]) -> dict[str, list[str]]:
-    names = [g for g in full.hydra.runtime.choices if not str(g).startswith("hydra/")]
-    return {g: _group_options(g, search) for g in sorted(names)}
+def _groups(whole: "_Whole", search: list[str]) -> dict[str, list[str]]:
+    return {g: _group_options(g, search) for g in sorted(whole.choices)}
 
 
 def _group_options(group: str, search: list[str]) -> list[str]:
-    loader = GlobalHydra.instance().config_loader()
-    found = loader.get_group_options(group, ObjectType.CONFIG, overrides=search)
+    return _list_options(group, search) if search else list(_remembered_options(group))
+
+
+def _list_options(group: str, search: list[str]) -> list[str]:
+    with _hydra():
+        loader = GlobalHydra.instance().config_loader()
+        found = loader.get_group_options(group, ObjectType.CONFIG, overrides=search)
     return sorted(name for name in found if not name.startswith("_"))
+
+
+@functools.cache
+def _remembered_options(group: str) -> tuple[str, ...]:
+    return tuple(_list_options(group, []))
 
 
 def _check_choice(override: Override, known: list[str]) -> None:
@@ -233,11 +267,37 @@ def _check_type(key: str, base: dict[str, Any], config: dict[str, Any]) -> None:
         raise ConfigError(f"{key}: expected {kind.__name__}, got {value!r}")
 
 
-def _compose(name: str, overrides: list[str]) -> DictConfig:
-    try:
-        return hydra_compose(name, overrides=overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as e:
-        raise ConfigError(" ".join(str(e).split())) from e
+@dataclass(frozen=True, kw_only=True)
+class _Whole:
+    """What Hydra makes of a primary config; shared, so not to be changed."""
+
+    config: dict[str, Any]
+    choices: dict[str, str]
+
+
+def _compose(name: str | None, search: list[str], *overrides: str) -> _Whole:
+    # our own files stay as they are, so each answer is made once; a user's folder is read anew,
+    # and so is what Hydra looks up elsewhere: ${oc.env:HOME}
+    if search or any("${" in o for o in overrides):
+        return _make(name, (*search, *overrides))
+    return _remembered(name, overrides)
+
+
+def _make(name: str | None, overrides: tuple[str, ...]) -> _Whole:
+    with _hydra():
+        try:
+            full = hydra_compose(name, overrides=list(overrides), return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError) as e:
+            raise ConfigError(" ".join(str(e).split())) from e
+        choices = {
+            str(group): str(choice)
+            for group, choice in full.hydra.runtime.choices.items()
+            if not str(group).startswith("hydra/")
+        }
+    return _Whole(config=_plain(full), choices=choices)
+
+
+_remembered = functools.lru_cache(maxsize=512)(_make)
 
 
 def _plain(full: DictConfig) -> dict[str, Any]:

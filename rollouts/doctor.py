@@ -112,7 +112,7 @@ def _python() -> Check:
         name=version,
         is_ok=sys.version_info[:2] in PYTHONS,
         detail=sys.executable,
-        mend="make clean && make run PYTHON=python3.11",
+        mend="make clean && make doctor PYTHON=python3.11",
         is_needed=True,
     )
 

@@ -8,7 +8,7 @@ import enum
 import fcntl
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ import msgspec
 
 from refergym.assets import records
 from refergym.assets.records import Record
-from refergym.rollouts.errors import EpisodeError, OutputError
+from refergym.rollouts.errors import EpisodeError, OutputError, StartError
 
 VERSION = 2
 log = logging.getLogger(__name__)
@@ -52,6 +52,25 @@ class EpisodeId(Record, frozen=True, kw_only=True):
         return f"{self.suite}/{self.index}/{self.member}/{self.attempt}"
 
 
+class Seen(Record, frozen=True, kw_only=True):
+    """What a policy was given at one step, as far as it was recorded."""
+
+    rgb: str
+    """file of the picture, from the run's folder"""
+    depth: str
+    """file of the depth, from the run's folder"""
+    first_rgb: str = ""
+    """file of the episode's first picture, where the policy is shown that too"""
+    intrinsics: tuple[float, float, float, float]
+    """(fx, fy, cx, cy) px"""
+    holding: bool
+    """whether the gripper held something"""
+    event: str
+    """what the step before did; an Event's name in lower case"""
+    prompt_tokens: tuple[int, ...] = ()
+    """ids of what the answer's tokens were sampled after"""
+
+
 class StepRecord(Record, frozen=True, kw_only=True):
     """One answer and what it did."""
 
@@ -80,6 +99,8 @@ class StepRecord(Record, frozen=True, kw_only=True):
     reward: float = 0.0
     state: str = ""
     """digest of the state after the step"""
+    seen: Seen | None = None
+    """what the answer was to, where the run records it; no part of `outcome`"""
 
 
 class Episode(Record, frozen=True, kw_only=True):
@@ -131,7 +152,10 @@ class Episode(Record, frozen=True, kw_only=True):
         fixed = msgspec.structs.replace(
             self, id=msgspec.structs.replace(self.id, attempt=0), seconds=0.0, versions={}
         )
-        return records.digest(fixed)
+        plain = msgspec.to_builtins(fixed)
+        for step in plain["steps"]:
+            del step["seen"]
+        return records.digest(plain)
 
 
 def encode(episode: Episode) -> bytes:
@@ -174,6 +198,29 @@ def last_attempts(episodes: Iterable[Episode]) -> list[Episode]:
     """Keep the latest record of each episode, sorted by (policy, suite, index, member)."""
     latest = {episode.key: episode for episode in episodes}
     return [latest[key] for key in sorted(latest)]
+
+
+def check_start(known: MutableMapping[tuple[str, int], Episode], episode: Episode) -> None:
+    """Check that an episode began as all with its number do, whatever the policy and the member.
+
+    Args:
+        known: (suite, index) -> the first episode of that number; a new one is put in.
+        episode: the next one; one that broke has no start and is passed over.
+
+    Raises:
+        StartError: naming the episode and what differs.
+    """
+    if episode.ended is Ended.ERROR:
+        return
+    first = known.setdefault((episode.id.suite, episode.id.index), episode)
+    for part in ("scene_digest", "task_digest", "start_digest"):
+        was, now = getattr(first, part), getattr(episode, part)
+        if was != now:
+            raise StartError(
+                f"episode {episode.id} of {episode.policy}: {part} {now[:12]}, but that of"
+                f" {first.id} of {first.policy} was {was[:12]}: they do not begin alike and cannot"
+                " be compared; use another out="
+            )
 
 
 class EpisodeWriter:

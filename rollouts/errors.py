@@ -6,6 +6,7 @@ RolloutError (ValueError)
 ├── EpisodeError    a damaged or foreign episode file; names file and line
 ├── DataError       data of another make that cannot be read; names file, item and field
 ├── PolicyError     a policy that breaks the protocol (number or kind of answers)
+├── StartError      a start that came out otherwise than before; names the episode
 └── PoolError       workers that cannot start at all
 """
 
@@ -32,6 +33,10 @@ class DataError(RolloutError):
 
 class PolicyError(RolloutError):
     """A policy broke the Policy protocol; a wrong point is not this but a failed step."""
+
+
+class StartError(RolloutError):
+    """A start came out otherwise than before, so that its episodes cannot be compared."""
 
 
 class PoolError(RolloutError):

@@ -1,8 +1,9 @@
-"""`refergym export`: generated tasks as RefSpatial training data, or in RefSpatial-Bench's layout.
+"""`refergym export`: generated tasks in RefSpatial's formats, recorded episodes in LeRobot's.
 
-Tasks that cannot be asked so are left out, logged and counted; the others are written.
+What cannot be written so is left out, logged and counted; the rest is written.
 """
 
+import itertools
 import json
 import logging
 from collections import Counter
@@ -12,13 +13,15 @@ from typing import Annotated, Literal
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress
 
 from refergym.assets import records
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.records import Record
-from refergym.rollouts import arguments, config, output, taskfile
+from refergym.rollouts import arguments, config, lerobot, output, taskfile
+from refergym.rollouts.bars import Bar
+from refergym.rollouts.episodes import last_attempts, read_episodes
 from refergym.rollouts.errors import ConfigError, OutputError
+from refergym.rollouts.lerobot.tables import need_pyarrow
 from refergym.rollouts.refspatial.bench import AssetSplit, write_bench
 from refergym.rollouts.refspatial.scenes import Scene, scenes
 from refergym.rollouts.refspatial.writing import write_refspatial
@@ -33,11 +36,13 @@ class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/export.yaml; their defaults and their meaning stand there."""
 
     tasks: Name
-    format: Literal["refspatial", "refspatial_bench"]
+    recorded: Name
+    format: Literal["refspatial", "refspatial_bench", "lerobot"]
     out: Name
     pack: str | None
     turns: Annotated[int, msgspec.Meta(ge=1)]
     unseen: tuple[AssetSplit, ...]
+    successes: bool
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -58,15 +63,14 @@ class Report(Record, frozen=True, kw_only=True):
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status: 1 if nothing could be written."""
     args = arguments.parse("export", "export", argv)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task("tasks", total=None)
-        report, out = export(
-            args.overrides,
-            args.config_dir,
-            lambda done, total: bar.update(line, completed=done, total=total),
-        )
+    with Bar("exported", Console(stderr=True), is_kept=False) as bar:
+        report, out = export(args.overrides, args.config_dir, bar.show)
     for cause, count in Counter(report.left_out).most_common():
         log.warning("left out: %d x %s", count, cause)
+    if isinstance(report, lerobot.Report):
+        log.info("%d frames of %d episodes, %d instructions in %s", report.frames,
+                 report.episodes, report.tasks, out)  # fmt: skip
+        return int(not report.episodes)
     written = ", ".join(f"{name} {count}" for name, count in report.samples.items())
     log.info("%d questions from %d of %d tasks in %s: %s", sum(report.questions.values()),
              report.tasks - sum(report.left_out.values()), report.tasks, out,
@@ -78,25 +82,33 @@ def export(
     overrides: Sequence[str] = (),
     config_dir: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Report, Path]:
+) -> tuple[Report | lerobot.Report, Path]:
     """Export as the command does.
 
     Args:
         overrides: "key=value" as on the command line.
         config_dir: a folder with further yaml files.
-        on_progress: told how many tasks are done, of how many.
+        on_progress: told how many tasks or episodes are done, of how many.
 
     Returns:
         The report, which is written to the folder as well, and the folder.
 
     Raises:
         ConfigError: if a key or a value is wrong.
-        OutputError: if there are no tasks, or the folder cannot be written or is not empty.
+        OutputError: if there are no tasks or episodes, or the folder cannot be written or is not
+            empty.
     """
     settings = records.convert(
         config.compose("export", overrides, config_dir).config, Settings, error=ConfigError
     )
-    source, out = Path(settings.tasks), Path(settings.out)
+    out = Path(settings.out)
+    if settings.format == "lerobot":
+        return _export_episodes(settings, out, on_progress), out
+    return _export_tasks(settings, out, on_progress), out
+
+
+def _export_tasks(settings: Settings, out: Path, on_progress: Callable[[int, int], None]) -> Report:
+    source = Path(settings.tasks)
     left_out: Counter[str] = Counter()
     entries, bad = taskfile.read_tasks(source / taskfile.FILE)
     for line in bad:
@@ -119,9 +131,7 @@ def export(
             on_progress(done, len(entries))
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise OutputError(f"out: {out} is not empty; choose another folder")
+        _make_empty(out)
         if settings.format == "refspatial":
             write_refspatial(
                 out, counted(), settings.turns, lambda s: samples.update([s.part.split("/")[-1]])
@@ -138,7 +148,46 @@ def export(
         output.write_json(out / REPORT, report)
     except OSError as e:
         raise OutputError(f"out: cannot write {out}: {e.strerror}") from e
-    return report, out
+    return report
+
+
+def _export_episodes(
+    settings: Settings, out: Path, on_progress: Callable[[int, int], None]
+) -> lerobot.Report:
+    need_pyarrow()
+    source = Path(settings.recorded)
+    path = source / output.EPISODES
+    try:
+        episodes = last_attempts(read_episodes(path))
+    except OSError as e:
+        raise OutputError(f"recorded: {path}: cannot read: {e.strerror}") from e
+    if not episodes:
+        raise OutputError(f"recorded: no episode in {path}; collect some with refergym rollout")
+    asked = [e for e in episodes if e.success or not settings.successes]
+    done = itertools.count(1)
+    try:
+        _make_empty(out)
+        report = lerobot.write_lerobot(
+            out,
+            source,
+            asked,
+            on_episode=lambda: on_progress(next(done), len(asked)),
+            on_left_out=lambda e, cause: log.warning("episode %s of %s: %s", e.id, e.policy, cause),
+        )
+        if failed := len(episodes) - len(asked):
+            left_out = {"no success": failed, **report.left_out}
+            report = msgspec.structs.replace(report, left_out=left_out)
+        output.write_json(out / REPORT, report)
+    except OSError as e:
+        raise OutputError(f"out: cannot write {out}: {e.strerror}") from e
+    return report
+
+
+def _make_empty(out: Path) -> None:
+    """Make a folder, or check that one has nothing in it."""
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise OutputError(f"out: {out} is not empty; choose another folder")
 
 
 def _check_pack(source: Path, pack: Pack) -> None:

@@ -15,17 +15,16 @@ from typing import Annotated, Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from refergym.assets import records
 from refergym.assets.library import open_pack
-from refergym.assets.records import Record
 from refergym.envs.splits import Only
 from refergym.rollouts import arguments, config, generation, output, taskfile, verify
+from refergym.rollouts.bars import Bar
 from refergym.rollouts.coverage import Report, Tally
 from refergym.rollouts.errors import ConfigError, OutputError
-from refergym.rollouts.evaluate import ENV_GROUPS
 from refergym.rollouts.generation import Plan
+from refergym.rollouts.plan import EnvSettings
 from refergym.rollouts.taskfile import Entry
 
 _log = logging.getLogger(__name__)
@@ -41,15 +40,9 @@ OnProgress = Callable[[int, int, Mapping[str, int]], None]
 """told the tasks so far, the tasks wanted, and why tries failed"""
 
 
-class Settings(Record, frozen=True, kw_only=True):
+class Settings(EnvSettings, frozen=True, kw_only=True):
     """The keys of configs/generate.yaml; their defaults and their meaning stand there."""
 
-    scene: dict[str, Any]
-    task: dict[str, Any]
-    backend: dict[str, Any]
-    renderer: dict[str, Any]
-    sensor: dict[str, Any]
-    randomisation: dict[str, Any]
     pack: str | None
     count: Count
     steps: tuple[Count, Count] | None
@@ -71,15 +64,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status: 1 if fewer tasks were made than asked for."""
     args = arguments.parse("generate", "generate", argv)
     settings, composed = _settings(args.overrides, args.config_dir)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[note]}"), TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        line = bar.add_task("tasks", note="", total=None)
+    with Bar("tasks", Console(stderr=True)) as bar:
 
         def show(done: int, total: int, reasons: Mapping[str, int]) -> None:
             top = "".join(f"  {n} x {r[:40]}" for r, n in Counter(reasons).most_common(1))
-            speed = bar.tasks[line].speed or 0.0
-            bar.update(line, completed=done, total=total, note=f"{speed:.1f}/s{top}")
+            bar.show(done, total, f"{bar.speed:.1f}/s{top}")
 
         if settings.verify:
             return verify.run(settings.tasks or settings.out, composed, settings.pack,
@@ -136,7 +125,7 @@ def _settings(
 def _generate(settings: Settings, given: Mapping[str, Any], on_progress: OnProgress) -> Report:
     folder = Path(settings.out)
     plan = Plan(
-        env={group: getattr(settings, group) for group in ENV_GROUPS},
+        env=settings.env,
         pack=settings.pack,
         seed=settings.seed,
         per_scene=settings.per_scene,

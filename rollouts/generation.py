@@ -1,35 +1,26 @@
 """Scenes and the tasks in them, made by any number of workers and handed out in their order."""
 
-import contextlib
-import itertools
+import functools
 import re
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from omegaconf import OmegaConf
 
-from refergym.assets.errors import AssetError
 from refergym.assets.library import open_pack
 from refergym.assets.records import Record
 from refergym.envs import building, grammar
-from refergym.envs.errors import EnvError
 from refergym.envs.proofs import prove
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.splits import Only
 from refergym.envs.starts import Start, make_starts
 from refergym.envs.task_spec import part_for
-from refergym.rollouts import processes, taskfile
-from refergym.rollouts.errors import PoolError, RolloutError
+from refergym.rollouts import crew, taskfile
 from refergym.rollouts.taskfile import Entry
-
-AHEAD = 4
-"""scenes in hand or waiting for their turn, for each worker"""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -55,10 +46,10 @@ class Scene:
     reasons: Counter[str]
 
 
-def make_env(plan: Plan) -> ReferEnv:
-    """Make an environment; raises EnvError naming the key that is wrong."""
+def make_env(plan: Plan, remembered: int = 0) -> ReferEnv:
+    """Make an environment that remembers pictures; EnvError names the key that is wrong."""
     groups = {**plan.env, "pack": plan.pack, "max_steps": None, "pictures": True}
-    return building.build_env(OmegaConf.create(groups))
+    return building.build_env(OmegaConf.create(groups), remembered=remembered)
 
 
 def scenes(plan: Plan, first: int, workers: int) -> Generator[Scene]:
@@ -72,56 +63,7 @@ def scenes(plan: Plan, first: int, workers: int) -> Generator[Scene]:
     Raises:
         PoolError: if a worker dies.
     """
-    if workers == 0:
-        maker = _Maker(plan)
-        try:
-            yield from map(maker.make, itertools.count(first))
-        finally:
-            maker.env.close()
-        return
-    crew: list[_Worker] = []
-    done: dict[int, Scene] = {}
-    given = first
-    try:
-        for _ in range(workers):
-            crew.append(_Worker(*processes.start(_work, plan)))
-        for index in itertools.count(first):
-            while index not in done:
-                for worker in crew:
-                    if not worker.is_busy and given < index + AHEAD * workers:
-                        worker.give(given)
-                        given += 1
-                ready = wait([worker.pipe for worker in crew])
-                done |= {s.index: s for s in (w.take() for w in crew if w.pipe in ready)}
-            yield done.pop(index)
-    finally:
-        for worker in crew:
-            processes.end(worker.process, worker.pipe)
-
-
-@dataclass
-class _Worker:
-    """A process, which makes one scene at a time."""
-
-    process: BaseProcess
-    pipe: Connection
-    is_busy: bool = False
-
-    def give(self, index: int) -> None:
-        self.is_busy = True
-        with contextlib.suppress(OSError):  # it died; `take` finds out
-            self.pipe.send(index)
-
-    def take(self) -> Scene:
-        try:
-            made = self.pipe.recv()
-        except (EOFError, OSError) as e:
-            raise PoolError(f"{processes.epitaph(self.process)}; resume=true goes on") from e
-        self.is_busy = False
-        if isinstance(made, Exception):
-            raise made
-        assert isinstance(made, Scene), "what `_work` sends"
-        return made
+    return crew.in_order(functools.partial(_Maker, plan), first, workers)
 
 
 class _Maker:
@@ -153,6 +95,9 @@ class _Maker:
         )
         return Scene(index=index, entries=entries, reasons=causes)
 
+    def close(self) -> None:
+        self.env.close()
+
     def _checked(self, start: Start, causes: Counter[str]) -> Start | None:
         """The start, proved where it moves things; None, and why is noted, if it is not taken."""
         reason = self.plan.only.reason(start, self.pack)
@@ -168,21 +113,6 @@ class _Maker:
         if reason is not None:
             causes[reason] += 1
         return start if reason is None else None
-
-
-def _work(pipe: Connection, plan: Plan) -> None:
-    """Body of a worker process; ends when the pipe does."""
-    try:
-        maker = _Maker(plan)
-        while True:
-            pipe.send(maker.make(pipe.recv()))
-    except (EOFError, ConnectionError):
-        pass  # the run is over
-    except (RolloutError, EnvError, AssetError) as e:
-        pipe.send(e)  # it explains itself
-    except Exception as e:
-        pipe.send(PoolError(f"a worker cannot go on: {type(e).__name__}: {e}"))
-        raise
 
 
 def _causes(reasons: Counter[str]) -> Counter[str]:

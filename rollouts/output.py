@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from refergym.assets import records
 from refergym.assets.records import Record
-from refergym.rollouts.errors import OutputError
+from refergym.rollouts.errors import ConfigError, DataError, OutputError
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ FREE = (
     "out", "resume", "workers", "batch", "timeout_s", "pictures", "video", "video_size",
 )  # fmt: skip
 """keys that change no outcome; a resumed run may set them anew"""
+GROWING = ("episodes", "samples")
+"""keys of which a resumed run may ask for more"""
 PACKAGES = (
     "refergym", "numpy", "gymnasium", "pybullet", "embreex", "moderngl", "trimesh", "shapely",
 )  # fmt: skip
@@ -48,8 +50,13 @@ class RunInfo(Record, frozen=True, kw_only=True):
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that outcomes depend on, where installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    return {"python": platform.python_version(), **versions_of(PACKAGES)}
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of packages, where installed."""
+    found = {}
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -88,6 +95,22 @@ def open_folder(folder: Path, info: RunInfo, *, resume: bool) -> None:
         write_json(path, info)
     except OSError as e:
         raise OutputError(f"out: cannot write to {folder}: {e.strerror}") from e
+
+
+@contextlib.contextmanager
+def kept_if_begun(folder: Path, *made: str) -> Iterator[None]:
+    """Leave no run behind where settings turn out to be wrong before anything was made.
+
+    Args:
+        folder: of the run.
+        made: names of files or folders of which one shows that it began.
+    """
+    try:
+        yield
+    except (ConfigError, DataError):
+        if not any((folder / name).exists() for name in made):
+            (folder / RUN).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -136,9 +159,10 @@ def _check_same(path: Path, info: RunInfo) -> None:
     except OutputError as e:
         raise OutputError(f"{path}: {e}") from e
     old, new = (json.loads(records.canonical_json(record)) for record in (before, info))
-    episodes = before.config.get("episodes")
-    if isinstance(episodes, int) and episodes <= info.config["episodes"]:
-        old["config"]["episodes"] = new["config"]["episodes"]
+    for key in GROWING:
+        was, now = before.config.get(key), info.config.get(key)
+        if isinstance(was, int) and isinstance(now, int) and was <= now:
+            old["config"][key] = now
     for key, was, now in differences(old, new):
         key = key.removeprefix("config.")
         raise OutputError(

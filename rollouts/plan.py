@@ -1,20 +1,46 @@
 """What a run consists of, as plain data: it crosses to workers and is rebuilt there."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from refergym.agents.policy import Policy
+from refergym.agents.policy import Answer, Policy
 from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 from refergym.envs import building
 from refergym.envs.answers import AnswerReader
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.rewards import RewardSet
+from refergym.envs.types import Renderer
 from refergym.rollouts import config
 from refergym.rollouts.errors import ConfigError
+
+ENV_GROUPS = ("scene", "task", "backend", "renderer", "sensor", "randomisation")
+"""groups that make an environment"""
+
+
+class SceneSettings(Record, frozen=True, kw_only=True):
+    """Keys that every command has which makes scenes: the configs of groups."""
+
+    scene: dict[str, Any]
+    backend: dict[str, Any]
+    renderer: dict[str, Any]
+    sensor: dict[str, Any]
+    randomisation: dict[str, Any]
+
+    @property
+    def env(self) -> dict[str, dict[str, Any]]:
+        """The configs of ENV_GROUPS by group, as far as the command has them."""
+        return {g: getattr(self, g) for g in ENV_GROUPS if g in self.__struct_fields__}
+
+
+class EnvSettings(SceneSettings, frozen=True, kw_only=True):
+    """Keys that every command has which plays one task."""
+
+    task: dict[str, Any]
 
 
 class Media(Record, frozen=True, kw_only=True):
@@ -48,8 +74,18 @@ class Plan(Record, frozen=True, kw_only=True):
     batch: int = 1
     """environments that one policy call answers together"""
     media: Media | None = None
+    record: str | None = None
+    """folder for what the policies see at each step; none keeps nothing"""
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     """of packages, recorded with each episode"""
+
+
+class Turn(Record, frozen=True, kw_only=True):
+    """One turn of an episode that was played, as far as playing it again needs it."""
+
+    answer: Answer
+    state: str
+    """digest of the state that it led to"""
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -59,16 +95,35 @@ class Job(Record, frozen=True, kw_only=True):
     index: int
     member: int = 0
     attempt: int = 0
+    replay: tuple[Turn, ...] = ()
+    """turns that are played again before the policy goes on"""
 
 
-def build_env(plan: Plan) -> ReferEnv:
+def build_env(plan: Plan, lent: Callable[[], Renderer] | None = None) -> ReferEnv:
     """Make an environment from its configs; simulator and renderer start at the first reset.
+
+    Args:
+        plan: with the configs.
+        lent: gives a renderer that several environments share.
 
     Raises:
         EnvError: naming the key that is wrong.
     """
+    return building.build_env(_groups(plan), lent=lent)
+
+
+def build_renderer(plan: Plan) -> Renderer:
+    """Make a renderer for all environments that run side by side; it draws no picture twice.
+
+    Raises:
+        EnvError: naming the key that is wrong.
+    """
+    return building.build_renderer(_groups(plan), remembered=plan.batch)
+
+
+def _groups(plan: Plan) -> DictConfig:
     groups = {**plan.env, "pack": plan.pack, "max_steps": None, "pictures": True}
-    return building.build_env(OmegaConf.create(groups))
+    return OmegaConf.create(groups)
 
 
 def build_rewards(plan: Plan) -> RewardSet | None:
@@ -86,18 +141,37 @@ def build_rewards(plan: Plan) -> RewardSet | None:
 
 
 def with_dialect(policy: dict[str, Any], config_dir: str | Path | None = None) -> dict[str, Any]:
-    """Put the dialect that a policy's config names in place of its name.
+    """Put configs in place of the names in a policy's config: of its dialect, of what it wraps.
 
     Raises:
-        ConfigError: if there is no such dialect.
+        ConfigError: if there is no such choice, or if it wraps itself without end.
     """
-    name = policy.get("dialect")
-    if not isinstance(name, str):
-        return policy
-    try:
-        return {**policy, "dialect": config.choice("dialect", name, config_dir)}
-    except ConfigError as e:
-        raise ConfigError(f"policy.{e}") from e
+    return _with_parts(policy, config_dir, ())
+
+
+def around(floor: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    """Let a floor that wraps another policy, and names none, wrap the one under test."""
+    return {**floor, "policy": policy} if floor.get("policy", "") is None else floor
+
+
+def _with_parts(
+    policy: dict[str, Any], config_dir: str | Path | None, outer: tuple[str, ...]
+) -> dict[str, Any]:
+    made = dict(policy)
+    for key in ("dialect", "policy"):
+        name = made.get(key)
+        if not isinstance(name, str):
+            continue
+        if key == "policy" and name in outer:
+            raise ConfigError(f"policy.policy: {name} wraps itself")
+        try:
+            made[key] = config.choice(key, name, config_dir)
+        except ConfigError as e:
+            raise ConfigError(f"policy.{e}") from e
+        outer = (*outer, name) if key == "policy" else outer
+    if isinstance(made.get("policy"), dict):
+        made["policy"] = _with_parts(made["policy"], config_dir, outer)
+    return made
 
 
 def reader_of(policy: Policy) -> AnswerReader | None:
@@ -114,9 +188,18 @@ def build_policy(plan: Plan, name: str) -> Policy:
     Raises:
         ConfigError: naming the key that is wrong, or if the object is no Policy.
     """
-    policy = config.instantiate(plan.policies[name], "policy")
+    return made_policy(plan.policies[name])
+
+
+def made_policy(node: dict[str, Any]) -> Policy:
+    """Make a policy from a config in which no name is left to be looked up.
+
+    Raises:
+        ConfigError: naming the key that is wrong, or if the object is no Policy.
+    """
+    policy = config.instantiate(node, "policy")
     if not isinstance(policy, Policy):
-        target = plan.policies[name]["_target_"]
+        target = node["_target_"]
         raise ConfigError(
             f"policy._target_: {target} is no Policy; it needs name, privileged and act()"
         )

@@ -17,6 +17,7 @@ from refergym.assets.records import Record
 from refergym.rollouts import processes
 from refergym.rollouts.episodes import Episode
 from refergym.rollouts.errors import PoolError
+from refergym.rollouts.frames import tape_of
 from refergym.rollouts.plan import Job, Plan
 from refergym.rollouts.runner import Runner, error_episode
 
@@ -62,7 +63,7 @@ def play(plan: Plan, jobs: Sequence[Job], workers: int, timeout_s: float) -> Gen
     if workers and jobs:
         yield from Pool(plan, workers, timeout_s).run(jobs)
         return
-    runner = Runner(plan)
+    runner = Runner(plan, tape=tape_of(plan))
     try:
         yield from runner.run(jobs)
     finally:
@@ -178,7 +179,8 @@ class Pool:
 def _work(pipe: Connection, plan_json: bytes) -> None:
     """Body of a worker process; ends when the pipe does."""
     try:
-        runner = Runner(msgspec.json.decode(plan_json, type=Plan))
+        plan = msgspec.json.decode(plan_json, type=Plan)
+        runner = Runner(plan, tape=tape_of(plan))
         _send(pipe, Message(ready=True))
         while True:
             while runner.has_room and (not runner.is_busy or pipe.poll()):

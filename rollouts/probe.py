@@ -5,40 +5,34 @@ not solved. What each earns is shown; that is a fact of the set, whatever else i
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from refergym.agents.cheats import CHEATS
 from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts import arguments, config, output
+from refergym.rollouts.bars import Bar
 from refergym.rollouts.episodes import Ended, Episode
 from refergym.rollouts.errors import ConfigError, OutputError
-from refergym.rollouts.evaluate import ENV_GROUPS
-from refergym.rollouts.plan import Job, Plan, build_policy, build_rewards
+from refergym.rollouts.plan import EnvSettings, Job, Plan, build_policy, build_rewards
 from refergym.rollouts.pool import play
 
 FILE = "probe.json"
 HONEST = "narrator"
+OnProgress = Callable[[int, int], None]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Settings(Record, frozen=True, kw_only=True):
+class Settings(EnvSettings, frozen=True, kw_only=True):
     """The keys of configs/probe.yaml; their defaults and their meaning stand there."""
 
-    scene: dict[str, Any]
-    task: dict[str, Any]
-    backend: dict[str, Any]
-    renderer: dict[str, Any]
-    sensor: dict[str, Any]
-    randomisation: dict[str, Any]
     reward: dict[str, Any]
     dialect: dict[str, Any]
     pack: str | None
@@ -95,14 +89,14 @@ class Done:
 def probe(
     overrides: Sequence[str] = (),
     config_dir: str | Path | None = None,
-    progress: Progress | None = None,
+    on_progress: OnProgress = lambda *_: None,
 ) -> Done:
     """Probe as the command does, and write probe.json to `out`.
 
     Args:
         overrides: "key=value" as on the command line.
         config_dir: a folder with further yaml files.
-        progress: shows how far it is.
+        on_progress: told how many episodes are done and how many there will be.
 
     Raises:
         ConfigError: if a key, a choice or a value is wrong.
@@ -120,13 +114,11 @@ def probe(
     except OSError as e:
         raise OutputError(f"out: cannot write to {file.parent}: {e.strerror}") from e
     jobs = [Job(policy=p, index=k) for k in range(settings.episodes) for p in plan.policies]
-    bar = progress.add_task(composed.choices["reward"], total=len(jobs)) if progress else None
     episodes = []
     with contextlib.closing(play(plan, jobs, settings.workers, settings.timeout_s)) as running:
         for episode in running:
             episodes.append(episode)
-            if progress is not None and bar is not None:
-                progress.advance(bar)
+            on_progress(len(episodes), len(jobs))
     found = Probe(
         reward=composed.choices["reward"],
         rows=tuple(_rows(plan, episodes)),
@@ -151,8 +143,8 @@ def main(argv: Sequence[str]) -> int:
     """
     words = arguments.parse("probe", "probe", argv)
     console, errors = Console(), Console(stderr=True)
-    with Progress(console=errors) as progress:
-        done = probe(words.overrides, words.config_dir, progress)
+    with Bar("episodes", errors) as bar:
+        done = probe(words.overrides, words.config_dir, bar.show)
     console.print(table(done.probe))
     if done.farmed:
         errors.print(f"earned more than the oracle: {', '.join(done.farmed)}", markup=False)
@@ -184,7 +176,7 @@ def _plan(settings: Settings, choices: dict[str, str]) -> Plan:
     for name in cheats:
         policies[name] = {"_target_": "refergym.agents.cheats.CheatPolicy", "cheat": name, **words}
     return Plan(
-        env={group: getattr(settings, group) for group in ENV_GROUPS},
+        env=settings.env,
         pack=settings.pack,
         policies=policies,
         reward=settings.reward,

@@ -14,28 +14,41 @@ from refergym.assets.records import Record
 from refergym.rollouts import output, pictures
 from refergym.rollouts.episodes import Ended, Episode
 from refergym.rollouts.plan import Media
-from refergym.rollouts.statistics import jeffreys
+from refergym.rollouts.statistics import clustered, pass_at
 from refergym.rollouts.video import episode_file
 
-VERSION = 2
+VERSION = 3
 OVERVIEW_EPISODES = 10
 """rows of the overview picture"""
 OVERVIEW_SCALE = 0.6
 """size of the strips in it, times their own"""
 
 
-class Row(Record, frozen=True, kw_only=True):
-    """One policy on one task."""
+class Solved(Record, frozen=True, kw_only=True):
+    """How often episodes were solved."""
 
-    task: str
-    policy: str
     n: int
-    """judged episodes; those that the infrastructure lost are in `errors` instead"""
+    """judged episodes; those that the infrastructure lost are left out"""
+    starts: int
+    """different starts among them"""
     successes: int
     success_rate: float | None
     """none if no episode was judged"""
     interval: tuple[float, float]
-    """95 % Jeffreys interval of the success rate"""
+    """95 % interval of the success rate over starts: of samples, as `statistics.clustered`; the
+    Jeffreys interval if there is one to each start"""
+    pass_at: dict[str, float]
+    """k -> how likely one of k samples solves a start, the mean of the starts with as many judged
+    samples; for 1, 2, 4, ... and the number of samples"""
+
+
+class Row(Solved, frozen=True, kw_only=True):
+    """One policy on one task."""
+
+    task: str
+    policy: str
+    kinds: dict[str, Solved]
+    """the same by the kind of the episodes' tasks"""
     truncated: int
     """episodes that ran out of steps"""
     errors: int
@@ -66,6 +79,8 @@ class Results(Record, frozen=True, kw_only=True):
     renderer: str
     suite: str
     seed: int
+    samples: int = 1
+    """episodes of each policy from each start"""
     choices: dict[str, str]
     config: dict[str, Any]
     digests: dict[str, str]
@@ -75,10 +90,17 @@ class Results(Record, frozen=True, kw_only=True):
     """causes of infrastructure errors, and how many episodes each took"""
 
 
-def summarise(episodes: Sequence[Episode]) -> tuple[Row, ...]:
-    """Count episodes by (task, policy), in order of first appearance of the policy."""
+def summarise(episodes: Sequence[Episode], samples: int = 1) -> tuple[Row, ...]:
+    """Count episodes by (task, policy), in order of first appearance of the policy.
+
+    Args:
+        episodes: of all policies.
+        samples: episodes of each policy from each start.
+    """
     keys = dict.fromkeys((e.task, e.policy) for e in episodes)
-    return tuple(_row(*key, [e for e in episodes if (e.task, e.policy) == key]) for key in keys)
+    return tuple(
+        _row(*key, [e for e in episodes if (e.task, e.policy) == key], samples) for key in keys
+    )
 
 
 def digests(episodes: Sequence[Episode], config: dict[str, Any]) -> dict[str, str]:
@@ -94,20 +116,38 @@ def digests(episodes: Sequence[Episode], config: dict[str, Any]) -> dict[str, st
 
 def table(results: Results) -> Table:
     """Lay the rows out for a terminal."""
-    out = Table(title=f"{results.suite}   backend {results.backend}, renderer {results.renderer}")
+    title = f"{results.suite}   backend {results.backend}, renderer {results.renderer}"
+    return rows_table(results.rows, title, results.samples)
+
+
+def rows_table(rows: Sequence[Row], title: str, samples: int = 1) -> Table:
+    """Lay rows out for a terminal, of one evaluation or of several.
+
+    Args:
+        rows: to show.
+        title: of the table.
+        samples: episodes of each policy from each start.
+    """
+    out = Table(title=title)
     out.add_column("task", no_wrap=True)
     out.add_column("policy", no_wrap=True)
     out.add_column("success", justify="right", no_wrap=True)
     out.add_column("95 % interval", justify="right", no_wrap=True)
+    shown = (1, samples) if samples > 1 else ()
+    for k in shown:
+        out.add_column(f"pass@{k}", justify="right", no_wrap=True)
     out.add_column("n", justify="right", no_wrap=True)
     out.add_column("steps", justify="right", no_wrap=True)
     out.add_column("failures by stage")
-    if any(row.errors for row in results.rows):
+    if any(row.errors for row in rows):
         out.add_column("lost", justify="right", style="red")
-    for row in results.rows:
-        cells = [row.task, row.policy, *_rate(row), str(row.n), _number(row.mean_steps)]
+    for row in rows:
+        cells = [row.task, row.policy, *_rate(row), *_passed(row, shown), str(row.n)]
+        cells.append(_number(row.mean_steps))
         cells.append(", ".join(f"{stage} {n}" for stage, n in row.failures.items()) or "-")
         out.add_row(*cells, *([str(row.errors)] if len(out.columns) > len(cells) else []))
+        for kind, part in row.kinds.items() if shown and len(row.kinds) > 1 else ():
+            out.add_row(f"  {kind}", row.policy, *_rate(part), *_passed(part, shown), str(part.n))
     return out
 
 
@@ -132,30 +172,62 @@ def write_overview(folder: Path, media: Media, episodes: Sequence[Episode]) -> P
 
 def write_page(folder: Path, media: Media, results: Results, episodes: Sequence[Episode]) -> Path:
     """Write one HTML page that shows every episode's strip and video."""
-    head = "".join(
-        f"<tr><td>{html.escape(row.task)}<td>{html.escape(row.policy)}<td>{rate}<td>{interval}"
-        f"<td>{row.n}<td>{row.errors}<td>{html.escape(str(row.failures))}"
-        for row in results.rows
-        for rate, interval in [_rate(row)]
-    )
-    body = "".join(_card(folder, media, e) for e in episodes)
-    title = html.escape(f"{results.suite}, {results.backend}")
+    body = "".join(card(folder, media, e) for e in episodes)
     path = folder / output.PAGE
-    output.write_text(path, _PAGE.format(title=title, head=head, body=body))
+    title = f"{results.suite}, {results.backend}"
+    output.write_text(path, page(title, html_table(results.rows) + body))
     return path
 
 
-def _row(task: str, policy: str, episodes: Sequence[Episode]) -> Row:
+def page(title: str, body: str) -> str:
+    """Return an HTML page.
+
+    Args:
+        title: plain text.
+        body: HTML.
+    """
+    return _PAGE.format(title=html.escape(title), body=body)
+
+
+def html_table(rows: Sequence[Row]) -> str:
+    """Lay rows out for a page."""
+    cells = "".join(
+        f"<tr><td>{html.escape(row.task)}<td>{html.escape(row.policy)}<td>{rate}<td>{interval}"
+        f"<td>{row.n}<td>{row.errors}<td>{html.escape(str(row.failures))}"
+        for row in rows
+        for rate, interval in [_rate(row)]
+    )
+    return f"<table>{_HEAD}{cells}</table>"
+
+
+def card(folder: Path, media: Media, episode: Episode) -> str:
+    """Show an episode on a page in a folder: its strip and its video, where they were made."""
+    png, mp4 = (
+        episode_file(media, kind, episode.policy, episode.id.index, episode.id.member)
+        for kind in ("png", "mp4")
+    )
+    number = f"{episode.id.index}-{episode.id.member}" if episode.id.member else episode.id.index
+    parts = [f"<h3>{html.escape(f'{episode.policy} {number}: {episode.stage}')}</h3>"]
+    if episode.error:
+        parts.append(f"<pre>{html.escape(episode.error)}</pre>")
+    if png.exists():
+        parts.append(f'<img src="{png.relative_to(folder).as_posix()}" loading="lazy">')
+    if mp4.exists():
+        source = mp4.relative_to(folder).as_posix()
+        parts.append(f'<video src="{source}" controls preload="none" width="336"></video>')
+    return f'<div class="{"good" if episode.success else "bad"}">{"".join(parts)}</div>'
+
+
+def _row(task: str, policy: str, episodes: Sequence[Episode], samples: int) -> Row:
     judged = [e for e in episodes if e.ended is not Ended.ERROR]
-    n, successes = len(judged), sum(e.success for e in judged)
+    n = len(judged)
     steps = [s for e in judged for s in e.steps]
+    kinds = sorted({e.kind for e in judged})
     return Row(
         task=task,
         policy=policy,
-        n=n,
-        successes=successes,
-        success_rate=successes / n if n else None,
-        interval=jeffreys(successes, n),
+        **_solved(judged, samples),
+        kinds={k: Solved(**_solved([e for e in judged if e.kind == k], samples)) for k in kinds},
         truncated=sum(e.ended is Ended.TRUNCATED for e in judged),
         errors=len(episodes) - n,
         failures=dict(Counter(e.stage for e in judged if not e.success).most_common()),
@@ -169,7 +241,34 @@ def _row(task: str, policy: str, episodes: Sequence[Episode]) -> Row:
     )
 
 
-def _rate(row: Row) -> tuple[str, str]:
+def _solved(judged: Sequence[Episode], samples: int) -> dict[str, Any]:
+    """Return the fields of `Solved`."""
+    starts: dict[tuple[str, int], list[bool]] = {}
+    for e in judged:
+        starts.setdefault((e.id.suite, e.id.index), []).append(e.success)
+    counts = [(len(won), sum(won)) for won in starts.values()]
+    n, successes = len(judged), sum(e.success for e in judged)
+    passed = {}
+    for k in sorted({samples, *(1 << i for i in range(samples.bit_length()))}):
+        found = [pass_at(k, drawn, won) for drawn, won in counts if drawn >= k]
+        if found:
+            passed[str(k)] = sum(found) / len(found)
+    return {
+        "n": n,
+        "starts": len(counts),
+        "successes": successes,
+        "success_rate": successes / n if n else None,
+        "interval": clustered([won for _, won in counts], [drawn for drawn, _ in counts]),
+        "pass_at": passed,
+    }
+
+
+def _passed(row: Solved, shown: Sequence[int]) -> list[str]:
+    rates = [row.pass_at.get(str(k)) for k in shown]
+    return ["-" if rate is None else f"{100 * rate:.1f} %" for rate in rates]
+
+
+def _rate(row: Solved) -> tuple[str, str]:
     low, high = row.interval
     if row.success_rate is None:
         return "-", "-"
@@ -180,22 +279,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _card(folder: Path, media: Media, episode: Episode) -> str:
-    png, mp4 = (
-        episode_file(media, kind, episode.policy, episode.id.index, episode.id.member)
-        for kind in ("png", "mp4")
-    )
-    parts = [f"<h3>{html.escape(f'{episode.policy} {episode.id.index}: {episode.stage}')}</h3>"]
-    if episode.error:
-        parts.append(f"<pre>{html.escape(episode.error)}</pre>")
-    if png.exists():
-        parts.append(f'<img src="{png.relative_to(folder).as_posix()}" loading="lazy">')
-    if mp4.exists():
-        source = mp4.relative_to(folder).as_posix()
-        parts.append(f'<video src="{source}" controls preload="none" width="336"></video>')
-    return f'<div class="{"good" if episode.success else "bad"}">{"".join(parts)}</div>'
-
-
+_HEAD = "<tr><th>task<th>policy<th>success<th>95 % interval<th>n<th>lost<th>failures"
 _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>{title}</title>
 <style>
@@ -206,6 +290,5 @@ div {{ border-left: 6px solid; padding-left: 1em; margin: 1.5em 0; }}
 img, video {{ vertical-align: top; margin-right: 1em; }}
 </style>
 <h1>{title}</h1>
-<table><tr><th>task<th>policy<th>success<th>95 % interval<th>n<th>lost<th>failures{head}</table>
 {body}
 """

@@ -4,6 +4,7 @@ What an episode gives depends on (plan, policy, index, member) alone: not on its
 batch, on the order, or on the process.
 """
 
+import functools
 import logging
 import math
 import operator
@@ -13,29 +14,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
+from refergym.agents.errors import AgentError
 from refergym.agents.policy import Answer, Policy
 from refergym.assets.camera import pixel_of_point
 from refergym.assets.errors import AssetError
 from refergym.envs.answers import AnswerReader, ReadAnswer
 from refergym.envs.errors import EnvError, TaskError
 from refergym.envs.refer_env import ReferEnv
+from refergym.envs.starts import Start
 from refergym.envs.text_env import TextEnv
-from refergym.envs.types import Event, Observation, Verdict
+from refergym.envs.types import Event, Observation, Renderer, Verdict
 from refergym.rollouts import suites
-from refergym.rollouts.episodes import Ended, Episode, EpisodeId, StepRecord
-from refergym.rollouts.errors import ConfigError, PolicyError
+from refergym.rollouts.episodes import Ended, Episode, EpisodeId, Seen, StepRecord
+from refergym.rollouts.errors import ConfigError, OutputError, PolicyError, StartError
 from refergym.rollouts.plan import (
     Job,
     Plan,
+    Turn,
     answer_seed,
     build_env,
     build_policy,
+    build_renderer,
     build_rewards,
     reader_of,
 )
+from refergym.rollouts.tape import Tape
 from refergym.rollouts.video import Film
 
 log = logging.getLogger(__name__)
+ENVIRONMENT, POLICY = "environment", "policy"
+KEPT = 64
+"""starts that are remembered: making one takes longer than playing it, and a group plays one"""
 TRIES = 2
 """in one process: after an exception an episode gets one more try, in a fresh environment"""
 
@@ -62,13 +73,32 @@ class Runner:
     Either `run` a list of jobs, or `start` jobs while `has_room` and `advance` until done.
     """
 
-    def __init__(self, plan: Plan, make_env: Callable[[Plan], ReferEnv] = build_env) -> None:
-        """Remember the plan; environments and policies are made when first needed."""
+    def __init__(
+        self,
+        plan: Plan,
+        make_env: Callable[[Plan], ReferEnv] | None = None,
+        tape: Tape | None = None,
+        policies: Mapping[str, Policy] | None = None,
+        on_turn: Callable[[str], None] = lambda whose: None,
+    ) -> None:
+        """Remember the plan; environments and policies are made when first needed.
+
+        Args:
+            plan: what to run.
+            make_env: makes an environment; None makes those of the plan, with one renderer for all.
+            tape: is told what the policies see and answer.
+            policies: in place of those that the plan's configs would make.
+            on_turn: told whose turn begins, ENVIRONMENT's or POLICY's; each reset and step is one.
+        """
         self._plan = plan
-        self._make_env = make_env
-        self._policies: dict[str, Policy] = {}
+        self._make_env = make_env or functools.partial(build_env, lent=self._lend)
+        self._renderer: Renderer | None = None
+        self._tape = tape
+        self._policies = dict(policies or {})
+        self._on_turn = on_turn
         self._rewards = build_rewards(plan)
         self._idle: list[TextEnv] = []
+        self._starts: dict[int, Start] = {}
         self._slots: list[_Slot] = []
         self._finished: list[Episode] = []
 
@@ -121,6 +151,14 @@ class Runner:
         for env in [*self._idle, *(slot.env for slot in self._slots)]:
             env.close()
         self._idle, self._slots = [], []
+        if self._renderer is not None:
+            self._renderer.close()
+        self._renderer = None
+
+    def _lend(self) -> Renderer:
+        if self._renderer is None:
+            self._renderer = build_renderer(self._plan)
+        return self._renderer
 
     def _fresh(self) -> TextEnv:
         return TextEnv(self._make_env(self._plan), rewards=self._rewards)
@@ -135,7 +173,7 @@ class Runner:
         error = None
         try:
             action(slot, *args)
-        except ConfigError:
+        except (ConfigError, OutputError):
             raise
         except Exception as e:  # noqa: BLE001 - whatever breaks in a simulator is infrastructure
             error = e
@@ -145,45 +183,67 @@ class Runner:
     def _broken(self, slot: _Slot, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         # our own errors explain themselves; for others the place matters
-        trace = None if isinstance(error, EnvError | AssetError | PolicyError) else error
+        ours = EnvError | AssetError | PolicyError | AgentError | StartError
+        trace = None if isinstance(error, ours) else error
         log.warning("episode %d of %s: %s", slot.job.index, slot.job.policy, text, exc_info=trace)
         try:
             slot.env.close()
         except Exception as e:  # noqa: BLE001 - it is broken already; a fresh one replaces it
             log.warning("closing the broken environment failed too: %s: %s", type(e).__name__, e)
         self._slots.remove(slot)
-        # a start that cannot be made is a function of its seed: no fresh environment helps
-        if slot.tries < TRIES and not isinstance(error, TaskError | AssetError):
-            job = Job(
-                policy=slot.job.policy,
-                index=slot.job.index,
-                member=slot.job.member,
-                attempt=slot.job.attempt + 1,
-            )
+        if self._tape is not None:
+            self._tape.lost(slot.job)
+        # a start that cannot be made, or repeated, is so again: no fresh environment helps
+        if slot.tries < TRIES and not isinstance(error, TaskError | AssetError | StartError):
+            job = msgspec.structs.replace(slot.job, attempt=slot.job.attempt + 1)
             again = _Slot(job=job, env=self._fresh(), tries=slot.tries + 1)
             self._slots.append(again)
             self._guard(again, self._reset)
         else:
-            self._finished.append(error_episode(self._plan, slot.job, text))
+            self._hand_out(error_episode(self._plan, slot.job, text))
 
     def _reset(self, slot: _Slot) -> None:
+        self._on_turn(ENVIRONMENT)
         slot.started = time.monotonic()
         options: dict[str, object] = {"index": slot.job.index}
-        if self._plan.starts is not None:
+        if slot.job.index in self._starts:
+            options["episode"] = self._starts[slot.job.index]
+        elif self._plan.starts is not None:
             path = Path(self._plan.starts)
             options["episode"] = suites.start_for(path, slot.job.index, slot.env.refer.backend)
         seen, info = slot.env.reset(seed=self._plan.seed, options=options)
         observation = cast(Observation, seen)
         slot.observation, slot.info, slot.first = observation, info, info
         slot.start_digest = info["truth"]["state"].digest()
+        self._starts[slot.job.index] = info["start"]
+        if len(self._starts) > KEPT:
+            del self._starts[next(iter(self._starts))]
         if self._plan.media is not None:
             slot.film = Film(self._plan.media, slot.env.refer, observation, info)
+        for turn, played in enumerate(slot.job.replay):
+            self._replay(slot, turn, played)
+
+    def _replay(self, slot: _Slot, turn: int, played: Turn) -> None:
+        """Play a turn again.
+
+        Raises:
+            StartError: if it leads elsewhere than it did.
+        """
+        is_over, _ = self._act(slot, played.answer)
+        found = slot.steps[-1].state
+        if is_over or found != played.state:
+            raise StartError(
+                f"episode {_episode_id(self._plan, slot.job)} of {slot.job.policy}: turn {turn}"
+                f" played again led to {'the end in ' * is_over}state {found[:12]}, not to"
+                f" {played.state[:12]} and on: branches need a backend that repeats itself"
+            )
 
     def _answers(self, name: str, slots: list[_Slot]) -> list[tuple[_Slot, Answer]]:
         policy = self._policy(name)
         observations = [slot.observation for slot in slots if slot.observation is not None]
         truths = [slot.info["truth"] for slot in slots] if policy.privileged else None
         seeds = [answer_seed(self._plan, slot.job, len(slot.steps)) for slot in slots]
+        self._on_turn(POLICY)
         try:
             answers = policy.act(observations, seeds=seeds, truths=truths)
             _check_answers(name, answers, len(slots))
@@ -195,21 +255,30 @@ class Runner:
         return []
 
     def _step(self, slot: _Slot, answer: Answer) -> None:
+        is_over, info = self._act(slot, answer)
+        if is_over:
+            self._finish(slot, info["verdict"], truncated=info["truncated"])
+
+    def _act(self, slot: _Slot, answer: Answer) -> tuple[bool, dict[str, Any]]:
+        """Do a step; returns whether it was the last, and what is known about it."""
+        self._on_turn(ENVIRONMENT)
         answer = _recordable(slot.job.policy, answer)
         reader = reader_of(self._policy(slot.job.policy))
         read = _read(reader, answer, slot.env.image_size)
+        seen = None
+        if self._tape is not None and slot.observation is not None:
+            seen = self._tape.saw(slot.job, slot.observation, answer)
         if slot.film is not None:
             slot.film.before_step(read.point_uv)
-        seen, reward, terminated, truncated, info = slot.env.take(
+        found, reward, terminated, truncated, info = slot.env.take(
             read, answer.text if reader is not None else ""
         )
-        observation = cast(Observation, seen)
+        observation = cast(Observation, found)
         slot.observation, slot.info = observation, info
-        slot.steps.append(_step_record(answer, read.point_uv, info, reward))
+        slot.steps.append(_step_record(answer, read.point_uv, info, reward, seen))
         if slot.film is not None:
             slot.film.after_step(observation, info, slot.steps[-1])
-        if terminated or truncated:
-            self._finish(slot, info["verdict"], truncated=truncated)
+        return terminated or truncated, {**info, "truncated": truncated}
 
     def _finish(self, slot: _Slot, verdict: Verdict, *, truncated: bool) -> None:
         plan, start = self._plan, slot.first["start"]
@@ -242,6 +311,11 @@ class Runner:
             slot.film.finish(episode)
         self._slots.remove(slot)
         self._idle.append(slot.env)
+        self._hand_out(episode)
+
+    def _hand_out(self, episode: Episode) -> None:
+        if self._tape is not None:
+            self._tape.ended(episode)
         self._finished.append(episode)
 
 
@@ -331,7 +405,11 @@ def _episode_id(plan: Plan, job: Job) -> EpisodeId:
 
 
 def _step_record(
-    answer: Answer, point: tuple[float, float] | None, info: Mapping[str, Any], reward: float
+    answer: Answer,
+    point: tuple[float, float] | None,
+    info: Mapping[str, Any],
+    reward: float,
+    seen: Seen | None,
 ) -> StepRecord:
     point_w = None if info["point_w"] is None else info["point_w"].tolist()
     camera = info["truth"]["scene"].camera
@@ -350,4 +428,5 @@ def _step_record(
         paid={name: value["paid"] for name, value in info["reward_terms"].items()},
         reward=float(reward),
         state=info["truth"]["state"].digest(),
+        seen=seen,
     )

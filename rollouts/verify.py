@@ -17,7 +17,7 @@ from refergym.envs.task_spec import part_for
 from refergym.envs.verifying import problems
 from refergym.rollouts import config, output, taskfile
 from refergym.rollouts.errors import ConfigError, OutputError
-from refergym.rollouts.evaluate import ENV_GROUPS
+from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.taskfile import Entry
 
 _log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ Colours stay near neutral or wood, so that nothing that stands on them vanishes.
 repeats without a seam: all noise is periodic. The same code gives the same pixels.
 """
 
+import functools
 import hashlib
 import io
 from collections.abc import Callable, Mapping
@@ -31,20 +32,27 @@ def write_textures(folder: Path, pack: Path) -> tuple[TextureInfo, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     records = []
     for name, (use, _) in TEXTURES.items():
-        buffer = io.BytesIO()
-        Image.fromarray(render(name)).save(buffer, format="PNG", optimize=True)
+        data = _encoded(name)
         path = folder / f"{name}.png"
-        path.write_bytes(buffer.getvalue())
+        path.write_bytes(data)
         records.append(
             TextureInfo(
                 name=name,
                 file=path.relative_to(pack).as_posix(),
-                sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+                sha256=hashlib.sha256(data).hexdigest(),
                 use=use,
                 licence=LICENCE,
             )
         )
     return tuple(records)
+
+
+@functools.cache
+def _encoded(name: str) -> bytes:
+    """Return a texture as PNG; a build writes each several times, and packing takes a while."""
+    buffer = io.BytesIO()
+    Image.fromarray(render(name)).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def render(name: str) -> NDArray[np.uint8]:

@@ -24,6 +24,8 @@ class Wants:
     """at least two objects of one category"""
     alike: int = 0
     """at least so many of the graspable objects are of one category"""
+    category: str = ""
+    """that one category, of composers that can choose it; nothing else is of it. Empty: any"""
     floor: bool = False
     """a view of the floor round the table, of composers that have one"""
     arrangement: Arrangement = ""

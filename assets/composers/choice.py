@@ -202,7 +202,7 @@ class _Choice:
 
     def run(self, wants: Wants) -> list[Item]:
         if wants.alike:
-            self._alike(wants.alike)
+            self._alike(wants.alike, wants.category)
         for _ in range(wants.graspable - wants.alike):
             self._add(self._graspable, "graspable objects do not fit the table")
         for _ in range(wants.receptacles):
@@ -216,9 +216,12 @@ class _Choice:
             self._stack()
         return self.items
 
-    def _alike(self, count: int) -> None:
-        """Append graspable things of one category; nothing else is of it."""
-        category = self._graspable().info.category
+    def _alike(self, count: int, category: str) -> None:
+        """Append graspable things of one category (empty: any); nothing else is of it."""
+        if not category:
+            category = self._graspable().info.category
+        elif category not in {self.catalogue.pack[n].category for n in self.catalogue.graspable}:
+            raise Misfit(f"there is no graspable {category} to choose")
         for _ in range(count):
             self._add(
                 lambda: self.catalogue.draw_graspable(self.rng, category),

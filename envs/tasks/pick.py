@@ -32,6 +32,7 @@ class Pick(Carrying):
         self,
         *,
         steps: tuple[int, int] | None = None,
+        category: str | None = None,
         pack: Pack | None = None,
         **common: Unpack[Common],
     ) -> None:
@@ -39,12 +40,24 @@ class Pick(Carrying):
 
         Args:
             steps: least and most steps of a description, each as often; None takes the shortest.
+            category: ask for the only thing of it, by its noun alone; None asks for anything.
             pack: assets; None takes the package's own.
             **common: see `Common`.
+
+        Raises:
+            TaskError: if both `steps` and `category` are given.
         """
         super().__init__(**common, pack=pack)
         self.steps = check_steps(steps)
-        self.wants = Wants(graspable=self._graspable, duplicates=True)
+        if category is not None and steps is not None:
+            raise TaskError(
+                f"category: {category!r} is named by its noun alone; steps must be null"
+            )
+        self.category = category
+        if category is None:
+            self.wants = Wants(graspable=self._graspable, duplicates=True)
+        else:
+            self.wants = Wants(graspable=1, alike=1, category=category)
 
     def sample(
         self, scene: SceneSpec, state: State, frame: Frame, rng: np.random.Generator
@@ -55,7 +68,7 @@ class Pick(Carrying):
         if self.steps is not None:
             return self._programmed(view, words, rng)
         for i in self.targets(view, words):
-            program = words(i)
+            program = words(i) if self.category is None else Select(category=self.category)
             if program is None:
                 continue
             try:
@@ -63,6 +76,12 @@ class Pick(Carrying):
             except TaskError as e:
                 words.refuse(str(e))
         raise words.error(self.kind)
+
+    def hindrance(self, view: View, index: int) -> str | None:
+        """Say why an object should not be asked for; None if it may."""
+        if self.category is not None and view.thing(index).category != self.category:
+            return f"no {self.category}"
+        return super().hindrance(view, index)
 
     def is_over(
         self, spec: TaskSpec, scene: SceneSpec, acts: Sequence[Act], verdict: Verdict

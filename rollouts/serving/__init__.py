@@ -1,0 +1,1 @@
+"""A policy behind HTTP: what requests mean, the queue ahead of the policy, the routes."""

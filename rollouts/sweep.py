@@ -1,0 +1,189 @@
+"""`refergym train --multirun`: several trainings, compared on the same starts with their beginning.
+
+    refergym train --multirun sweep=credit               # a choice of configs/sweep
+    refergym train --multirun learner.learning.lr=1e-5,2e-5 seeds=[1,2,3]
+
+Each training ends in an evaluation of its own, of the starts that the policy played before any of
+them, and under the same words, whatever the training changed.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from refergym.assets import records
+from refergym.assets.records import Record
+from refergym.rollouts import arguments, compare, config, output
+from refergym.rollouts.errors import ConfigError
+from refergym.rollouts.lift import AFTER, BEFORE, TRAINING, UNSEEN, Telling, key_of, split_words
+from refergym.rollouts.playing import Count
+from refergym.rollouts.rft.settings import LAST
+from refergym.rollouts.statistics import Paired, student
+from refergym.rollouts.train import MULTIRUN
+
+RESULT = "sweep.json"
+GROUP = "sweep"
+PLAIN = "as_it_is"
+"""name of the variant that changes nothing"""
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """The keys of configs/sweep.yaml; their defaults and their meaning stand there."""
+
+    variants: dict[str, tuple[str, ...]]
+    seeds: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
+    episodes: Count
+    evaluated: tuple[str, ...]
+    workers: Annotated[int, msgspec.Meta(ge=0, le=1024)]
+    out: Annotated[str, msgspec.Meta(min_length=1)]
+    resume: bool
+
+
+class Variant(Record, frozen=True, kw_only=True):
+    """What the trainings of a variant gave."""
+
+    words: tuple[str, ...]
+    paired: dict[str, Paired]
+    """after - before, by seed"""
+    mean: float
+    """of the seeds' differences"""
+    interval: tuple[float, float] | None
+    """95 % interval of the mean over seeds (Student's t); none of one seed"""
+
+
+class Sweep(Record, frozen=True, kw_only=True):
+    """What is written to sweep.json."""
+
+    before: float
+    """success of the policy that all began with"""
+    variants: dict[str, Variant]
+    commands: tuple[str, ...]
+
+
+def sweep(
+    overrides: Sequence[str],
+    config_dir: str | Path | None = None,
+    telling: Telling | None = None,
+) -> tuple[Sweep, Path]:
+    """Train and evaluate every variant with every seed.
+
+    Args:
+        overrides: "key=value": keys of configs/sweep.yaml, `sweep=NAME`, words for `train`.
+        config_dir: a folder with further yaml files.
+        telling: says how far it is.
+
+    Raises:
+        RolloutError: as `train` and `evaluate` do.
+    """
+    own = set(config.compose("sweep", (), config_dir).config)
+    mine = [w for w in overrides if key_of(w) in own]
+    rest = [w for w in overrides if key_of(w) not in own]
+    plain = config.compose("sweep", mine, config_dir).config
+    for word in [w for w in rest if key_of(w) == GROUP]:
+        rest.remove(word)
+        plain["variants"] |= config.choice(GROUP, word.partition("=")[2], config_dir)
+    settings = records.convert(plain, Settings, error=ConfigError)
+    common = [w for w in rest if len(config.swept(w)) == 1]
+    variants = _variants(settings.variants, [config.swept(w) for w in rest])
+    for words in variants.values():
+        config.compose("train", [*common, *words], config_dir)
+    telling = telling or Telling(Console(quiet=True))
+    return _run(settings, common, variants, config_dir, telling)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: what follows "train" on the command line, without --multirun.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        RolloutError: for whatever the user can mend.
+    """
+    words = arguments.parse(f"train {MULTIRUN}", "sweep", argv)
+    done, folder = sweep(words.overrides, words.config_dir, Telling(Console(stderr=True)))
+    console = Console()
+    console.print(table(done))
+    console.print(f"Wrote {RESULT} to {folder}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def summed(words: Sequence[str], paired: dict[str, Paired]) -> Variant:
+    """Sum up the trainings of a variant, by seed."""
+    values = [p.difference for p in paired.values()]
+    return Variant(
+        words=tuple(words),
+        paired=paired,
+        mean=math.fsum(values) / len(values),
+        interval=student(values),
+    )
+
+
+def table(done: Sweep) -> Table:
+    """Lay the variants out for a terminal."""
+    out = Table(title=f"success after - before, points; before {100 * done.before:.1f} %")
+    out.add_column("variant", overflow="fold")
+    for name in ("mean", "95 % over seeds", "by seed", "n"):
+        out.add_column(name, justify="right", no_wrap=name != "by seed")
+    for name, variant in done.variants.items():
+        within = "-" if variant.interval is None else compare.interval(variant.interval)
+        each = " ".join(compare.points(p.difference) for p in variant.paired.values())
+        n = max(p.n for p in variant.paired.values())
+        out.add_row(name, compare.points(variant.mean), within, each, str(n))
+    return out
+
+
+def _variants(
+    named: Mapping[str, Sequence[str]], swept: Sequence[Sequence[str]]
+) -> dict[str, list[str]]:
+    """Combine the named variants with what has commas."""
+    several = [words for words in swept if len(words) > 1]
+    found = {}
+    for name, words in (named or {PLAIN: ()}).items():
+        for chosen in itertools.product(*several):
+            parts = [*([] if name == PLAIN and chosen else [name]), *chosen]
+            found[",".join(parts).replace("/", "_")] = [*words, *chosen]
+    return found
+
+
+def _run(
+    settings: Settings,
+    common: Sequence[str],
+    variants: Mapping[str, Sequence[str]],
+    config_dir: str | Path | None,
+    telling: Telling,
+) -> tuple[Sweep, Path]:
+    out = Path(settings.out)
+    played, _ = split_words(common)
+    judged = [
+        *played, *UNSEEN, f"episodes={settings.episodes}", f"workers={settings.workers}",
+        *settings.evaluated,
+    ]  # fmt: skip
+    if not any(key_of(word) == "policy" for word in common):
+        judged.insert(0, "policy=nano")
+    before = telling.evaluate(judged, out / BEFORE, settings.resume, config_dir)
+    first = compare.read(before.folder)
+    found: dict[str, dict[str, Paired]] = {name: {} for name in variants}
+    for seed, (name, words) in itertools.product(settings.seeds, variants.items()):
+        folder = out / f"{name}-{seed}"
+        words = [*common, *words, f"seed={seed}"]
+        telling.train(words, folder / TRAINING, settings.resume, config_dir)
+        path = config.path_word("policy.path", folder / TRAINING / LAST)
+        telling.evaluate([*judged, path], folder / AFTER, settings.resume, config_dir)
+        found[name][str(seed)] = compare.compare(first, compare.read(folder / AFTER))
+    done = Sweep(
+        before=sum(e.success for e in first) / len(first),
+        variants={name: summed(variants[name], paired) for name, paired in found.items()},
+        commands=tuple(telling.commands),
+    )
+    output.write_json(out / RESULT, done)
+    return done, out
