@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from refergym.agents.anything import AnythingPolicy
 from refergym.agents.center import CenterPolicy
 from refergym.agents.oracle import OraclePolicy
 from refergym.agents.policy import Policy
@@ -20,7 +21,7 @@ def observations(n):
     ] * n
 
 
-@pytest.mark.parametrize("kind", [CenterPolicy, OraclePolicy, UniformPolicy])
+@pytest.mark.parametrize("kind", [AnythingPolicy, CenterPolicy, OraclePolicy, UniformPolicy])
 def test_policies_fit_the_protocol(kind):
     assert isinstance(kind(), Policy)
 
@@ -53,6 +54,27 @@ def test_center_answers_the_middle():
     assert [a.point_uv for a in CenterPolicy().act(observations(2), seeds=[0, 1])] == [
         (0.5, 0.5)
     ] * 2
+
+
+def test_anything_points_at_each_thing_that_is_large_enough_as_often():
+    ids = np.full((40, 50), -1)
+    ids[5:10, 5:15] = 3
+    ids[30:36, 40:48] = 7
+    ids[0, 0] = 9  # one pixel of 2,000
+    answers = AnythingPolicy().act(observations(400), seeds=range(400), truths=[{"ids": ids}] * 400)
+    pixels = [(int(v * 40), int(u * 50)) for u, v in (a.point_uv for a in answers)]
+    hits = [ids[p] for p in pixels]
+    assert set(hits) == {3, 7}
+    assert 150 < hits.count(3) < 250
+    assert set(pixels) <= {(y, x) for y in (6, 7, 32, 33) for x in (9, 10, 43, 44)}
+
+
+def test_anything_points_anywhere_where_there_is_nothing():
+    truths = [{"ids": np.full((8, 8), -1)}] * 2
+    first, other = AnythingPolicy().act(observations(2), seeds=[0, 1], truths=truths)
+    assert first.point_uv != other.point_uv
+    with pytest.raises(ValueError, match="truths: 'anything' needs"):
+        AnythingPolicy().act(observations(1), seeds=[0])
 
 
 def test_the_oracle_answers_the_truth_of_each_episode():

@@ -228,3 +228,17 @@ def test_a_scene_survives_the_round_trip_through_json(spec: SceneSpec) -> None:
     assert again == spec
     assert records.canonical_json(again) == text
     assert again.digest == spec.digest
+
+
+@pytest.mark.parametrize("text", ['{"x": ' * 101 + "1" + "}" * 101, "[" * 101, "[" * 100_000])
+def test_what_is_nested_too_deeply_is_refused_however_much_stack_is_left(text: str) -> None:
+    for data in (text, text.encode()):
+        with pytest.raises(SpecError, match="nested too deeply: more than 100 levels"):
+            records.decode(data, dict)
+
+
+def test_brackets_in_texts_and_beside_each_other_are_no_levels() -> None:
+    many = [{"text": "[" * 200 + '"\\'}] * 200
+    assert records.decode(json.dumps(many), list) == many
+    deep = "[" * 100 + '"]"' + "]" * 100
+    assert isinstance(records.decode(deep, list), list)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("episodes", "least_kappa"), [(40, 0.5), pytest.param(300, 0.7, marks=pytest.mark.slow)]
+    ("episodes", "least_kappa"), [(20, 0.5), pytest.param(300, 0.7, marks=pytest.mark.slow)]
 )
 def test_kinematic_and_bullet_agree_on_mixed_outcomes(episodes: int, least_kappa: float) -> None:
     trials = agreement.study(("kinematic", "bullet"), range(episodes), seed=0)

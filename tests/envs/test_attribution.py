@@ -12,17 +12,20 @@ from refergym.envs.registration import make_env
 from refergym.envs.text_env import TextEnv
 from refergym.envs.types import Backend, Event, SkillResult
 
+QUICK = ("renderer.shadows=false", "renderer.antialias=none")
+
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[TextEnv]:
-    made = TextEnv(make_env("pick_place", "kinematic", overrides=["task.relations=[between]"]))
+    between = ["task.relations=[between]", *QUICK]
+    made = TextEnv(make_env("pick_place", "kinematic", overrides=between))
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def onto() -> Iterator[TextEnv]:
-    made = TextEnv(make_env("pick_place", "kinematic", overrides=["task.relations=[onto]"]))
+    made = TextEnv(make_env("pick_place", "kinematic", overrides=["task.relations=[onto]", *QUICK]))
     yield made
     made.close()
 
@@ -150,7 +153,7 @@ def test_a_place_that_fails(
 
 def test_out_of_steps() -> None:
     """Nothing was wrong with the pick; there was no step left to place."""
-    made = TextEnv(make_env("pick_place", "kinematic", overrides=["max_steps=1"]))
+    made = TextEnv(make_env("pick_place", "kinematic", overrides=["max_steps=1", *QUICK]))
     _, info = made.reset(seed=0)
     info = step(made, info["truth"]["point_uv"])
     assert info["cause"] == "out_of_steps"
@@ -163,7 +166,7 @@ def test_out_of_steps() -> None:
 )
 def test_every_failed_step_has_a_cause_and_no_other_has(task: str) -> None:
     """Random points, and ground truth after that: a step without a cause did what it should."""
-    made = TextEnv(make_env(task, "kinematic"))
+    made = TextEnv(make_env(task, "kinematic", overrides=QUICK))
     rng = np.random.default_rng(0)
     seen = set()
     for index in range(3):

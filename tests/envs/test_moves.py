@@ -23,6 +23,7 @@ KINDS = {
     "put_all": [],
     "arrange_row": [],
 }
+QUICK = ["renderer.shadows=false", "renderer.antialias=none"]
 SEED = 9
 COUNTS = {"sequence": 2, "put_all": 2, "arrange_row": 2}
 MORE = 20
@@ -31,7 +32,10 @@ MORE = 20
 
 @pytest.fixture(scope="module")
 def envs() -> Iterator[dict[str, ReferEnv]]:
-    made = {kind: make_env(kind, "kinematic", overrides=asked) for kind, asked in KINDS.items()}
+    made = {
+        kind: make_env(kind, "kinematic", overrides=[*QUICK, *asked])
+        for kind, asked in KINDS.items()
+    }
     yield made
     for env in made.values():
         env.close()

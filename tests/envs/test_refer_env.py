@@ -311,7 +311,8 @@ def test_truth_stays_out_of_observations(env):
         "rgb", "depth", "intrinsics", "instruction", "holding", "event", "first_rgb"
     }  # fmt: skip
     assert set(info["truth"]) == {
-        "scene", "state", "task", "target", "mask", "mask_w", "point_uv", "key_steps", "stage"
+        "scene", "state", "task", "target", "ids", "mask", "mask_w", "point_uv", "key_steps",
+        "stage",
     }  # fmt: skip
 
 

@@ -14,15 +14,19 @@ from refergym.envs.errors import EnvError
 from refergym.envs.registration import IDS, compose_env, register_envs
 
 BULLET = importlib.util.find_spec("pybullet") is not None
+QUICK = ("renderer.shadows=false", "renderer.antialias=none")
 ANY = ("task.min_grasp_rate=null",)
 """tasks that move things must work before graspability was measured"""
+
+ANEW = ("task=pick", "+note=${oc.env:PATH}")
+"""what Hydra composes each time, without the memory of earlier calls"""
 
 SHORT = ("point_at_object", "pick", "pick_place")
 """tasks that are checked with real contacts; episodes of the others take minutes of them"""
 
 
 def overrides(name):
-    return ANY if IDS[name] in ("pick", "pick_place", None) else ()
+    return (*QUICK, *ANY) if IDS[name] in ("pick", "pick_place", None) else QUICK
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -64,18 +68,30 @@ def test_importing_the_package_does_no_work():
 
 def test_another_hydra_configuration_survives():
     with initialize_config_module("refergym.configs", version_base="1.3"):
-        compose_env(["task=pick"])
+        compose_env(ANEW)
         assert GlobalHydra.instance().is_initialized()
         assert compose("env", overrides=["task=pick"]).task.max_steps == 2
     GlobalHydra.instance().clear()
-    compose_env(["task=pick"])
+    compose_env(ANEW)
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_what_is_done_to_a_config_stays_there():
+    compose_env(["task=pick"]).task.max_steps = 77
+    assert compose_env(["task=pick"]).task.max_steps == 2
+
+
+def test_what_may_change_meanwhile_is_looked_up_anew(monkeypatch):
+    for value, kind in (("pick_place", "PickPlace"), ("pick", "Pick")):
+        monkeypatch.setenv("REFERGYM_TEST_TASK", value)
+        asked = compose_env(["task=${oc.env:REFERGYM_TEST_TASK}"])
+        assert asked.task["_target_"].endswith(f".{kind}")
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("task=pik", "task: expected one of arrange_row, mixed, pick, pick_place"),
+        ("task=pik", "task: expected one of arrange_row, mixed, pick, pick_category, pick_place"),
         ("backend=mujoco", "backend: expected one of auto, bullet, kinematic"),
         ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: "),
         ("task.tolerence=0.1", r"task.tolerence: unknown key \(did you mean 'tolerance'\?\)"),

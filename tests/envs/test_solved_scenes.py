@@ -17,6 +17,7 @@ from refergym.envs.starts import with_backend
 from refergym.envs.types import ID_SUPPORT
 
 TASKS = sorted({task for task in IDS.values() if task is not None})
+LONG = ("place_turned", "sequence", "put_all", "arrange_row")
 WIDE = "point_at_waypoint"
 
 
@@ -26,7 +27,7 @@ def make(task: str, pack: Pack, backend: type = KinematicBackend) -> ReferEnv:
         composer=Infinigen(pack=pack, view=view),
         task=instantiate(compose_env([f"task={task}"]).task, _convert_="all", pack=pack),
         backend=lambda: backend(pack=pack),
-        renderer=lambda: EmbreeRenderer(pack=pack),
+        renderer=lambda: EmbreeRenderer(pack=pack, shadows=False, antialias="none"),
         pack=pack,
     )
 
@@ -48,7 +49,9 @@ def env(request: pytest.FixtureRequest, solved_pack: Pack) -> Iterator[ReferEnv]
 
 
 def test_the_ground_truth_wins(env: ReferEnv) -> None:
-    assert sum(play(env, index) for index in range(3)) >= 2
+    # starts of the long tasks are rare in so few scenes: finding one takes seconds
+    count = 1 if env.task.kind in LONG else 3
+    assert sum(play(env, index) for index in range(count)) > count / 2
     assert env.start is not None
     assert env.start.scene.composer == "infinigen"
     # the table is seen as its furniture, under the support's id

@@ -16,10 +16,12 @@ from refergym.envs.errors import ActionError, ClosedError, EnvError
 from refergym.envs.feedback import FEEDBACK
 from refergym.envs.refer_env import ReferEnv
 from refergym.envs.registration import TEXT_IDS, make_env, make_text_env
+from refergym.envs.starts import Start
 from refergym.envs.text_env import TextEnv
 from refergym.envs.types import Event
 
 POINTING = "point_at_object"
+QUICK = ("renderer.shadows=false", "renderer.antialias=none")
 
 
 def right(info: dict[str, Any], form: str = "[({:.3f}, {:.3f})]") -> str:
@@ -29,16 +31,23 @@ def right(info: dict[str, Any], form: str = "[({:.3f}, {:.3f})]") -> str:
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[TextEnv]:
-    made = make_text_env("pick_place", "kinematic", reward="sim")
+    made = make_text_env("pick_place", "kinematic", reward="sim", overrides=QUICK)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def pointing() -> Iterator[TextEnv]:
-    made = make_text_env(POINTING, "kinematic", reward="roborefer")
+    made = make_text_env(POINTING, "kinematic", reward="roborefer", overrides=QUICK)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def start(pointing: TextEnv) -> Start:
+    _, info = pointing.reset(seed=2, options={"index": 0})
+    assert isinstance(info["start"], Start)
+    return info["start"]
 
 
 @pytest.mark.parametrize("name", TEXT_IDS)
@@ -119,8 +128,8 @@ def test_words_without_a_point_are_a_used_step(env: TextEnv, words: str, problem
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.text(max_size=400))
-def test_no_words_are_too_bad_to_be_a_step(pointing: TextEnv, words: str) -> None:
-    pointing.reset(seed=2, options={"index": 0})
+def test_no_words_are_too_bad_to_be_a_step(pointing: TextEnv, start: Start, words: str) -> None:
+    pointing.reset(options={"episode": start})
     _, reward, terminated, truncated, info = pointing.step(words)
     assert terminated or truncated
     assert 0 <= reward <= pointing.rewards.most  # type: ignore[union-attr]

@@ -6,7 +6,8 @@ import pytest
 from refergym.envs import make_env, make_vec
 from refergym.envs.errors import EnvError
 
-ARGS = {"task": "point_at_object", "backend": "kinematic"}
+ARGS = {"task": "point_at_object", "backend": "kinematic",
+        "overrides": ["renderer.shadows=false", "renderer.antialias=none"]}  # fmt: skip
 SEED = 5
 
 

@@ -15,8 +15,12 @@ from refergym.envs.rewards import RewardSet
 from refergym.envs.text_env import TextEnv
 from refergym.envs.truth import stages_needed
 
-SETS = ("sparse", "roborefer", "roborefer_sum", "embodied_r1", "sim", "sim_shaped")
+SETS = (
+    "sparse", "roborefer", "roborefer_sum", "embodied_r1", "sim", "sim_shaped", "near", "landing",
+)  # fmt: skip
 TASKS = ("point_at_object", "point_at_free_space", "pick", "pick_place", "sequence")
+QUICK = ("renderer.shadows=false", "renderer.antialias=none")
+"""nobody looks: the oracle and the cheats are told the truth"""
 STARTS = 1
 """of each task"""
 HONEST = "narrator"
@@ -38,7 +42,7 @@ def earned(sets: dict[str, RewardSet]) -> Earned:
     policies += [CheatPolicy(name, RoboRefer()) for name in CHEATS]
     found = {}
     for task in TASKS:
-        env = make_text_env(task, "kinematic")
+        env = make_text_env(task, "kinematic", overrides=QUICK)
         for index in range(STARTS):
             _, info = env.reset(seed=4, options={"index": index})
             for policy in policies:

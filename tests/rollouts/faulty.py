@@ -6,6 +6,7 @@ from pathlib import Path
 
 from refergym.agents.oracle import OraclePolicy
 from refergym.agents.policy import Answer
+from refergym.rollouts.plan import build_env
 
 
 class FaultyOracle:
@@ -33,6 +34,25 @@ class FaultyOracle:
         if before < self.times:
             broken.write_text("x" * (before + 1))
         return before
+
+
+class Once:
+    """An environment factory whose first environments break at the first step."""
+
+    def __init__(self, broken):
+        self.broken = broken
+        self.made = 0
+
+    def __call__(self, plan):
+        env = build_env(plan)
+        self.made += 1
+        if self.made <= self.broken:
+
+            def step(action):
+                raise RuntimeError("the simulator exploded")
+
+            env.step = step
+        return env
 
 
 class Said:

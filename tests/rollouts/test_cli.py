@@ -32,7 +32,7 @@ def test_help_of_evaluate_lists_keys_meanings_and_choices(capsys):
         "episodes=20",
         "seed=0",
         "how many",
-        "center, cheat, narrator, oracle, random",
+        "center, cheat, nano, narrator, openai, oracle, random",
         "kinematic",
     ):
         assert part in shown

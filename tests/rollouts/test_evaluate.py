@@ -16,12 +16,15 @@ from PIL import Image
 from refergym.assets import records
 from refergym.rollouts import evaluate as module
 from refergym.rollouts.episodes import Ended, read_episodes
-from refergym.rollouts.errors import ConfigError, OutputError
+from refergym.rollouts.errors import ConfigError, OutputError, StartError
+from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.statistics import jeffreys
 
 ANY = ["scene.min_grasp_rate=0.0", "task.min_grasp_rate=null"]
 QUICK = ["backend=kinematic", "renderer.shadows=false", "workers=0", *ANY]
 PLAIN = [*QUICK, "pictures=false", "video=false"]
+POINTING = ["backend=kinematic", "renderer.shadows=false", "workers=0", "pictures=false",
+            "video=false", "policy=random", "task=point_at_object"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +149,41 @@ def test_killed_half_way_it_loses_nothing_and_goes_on(shown, tmp_path):
     assert outcomes.items() >= {e.key: e.outcome for e in shown.episodes}.items()
 
 
+def test_samples_begin_alike_answer_anew_and_do_not_depend_on_workers_or_resume(tmp_path):
+    drawn = [*POINTING, "episodes=3"]
+    at_once = module.evaluate([*drawn, "samples=3", "workers=2", "batch=2", f"out={tmp_path}/a"])
+    assert [(e.id.index, e.id.member) for e in at_once.episodes] == [
+        (i, m) for i in range(3) for m in range(3)
+    ]
+    for i in range(3):
+        start = [e for e in at_once.episodes if e.id.index == i]
+        assert len({(e.scene_digest, e.task_digest, e.start_digest) for e in start}) == 1
+        assert len({e.steps[0].point_uv for e in start}) == 3
+    (row,) = at_once.results.rows
+    assert (row.n, row.starts, at_once.results.samples) == (9, 3, 3)
+    assert sorted(row.pass_at) == ["1", "2", "3"]
+
+    for samples in (1, 2, 3):
+        grown = module.evaluate([*drawn, f"samples={samples}", f"out={tmp_path}/b", "resume=true"])
+        assert len(grown.episodes) == 3 * samples
+    assert len(read_episodes(tmp_path / "b" / "episodes.jsonl")) == 9
+    assert grown.results.digests["outcomes"] == at_once.results.digests["outcomes"]
+    assert grown.results.rows == at_once.results.rows
+    with pytest.raises(OutputError, match="resume: samples was 3"):
+        module.evaluate([*drawn, "samples=2", f"out={tmp_path}/b", "resume=true"])
+
+
+def test_a_start_that_comes_out_otherwise_is_an_error(tmp_path):
+    same = [*POINTING, "episodes=1", f"out={tmp_path}"]
+    module.evaluate(same)
+    path = tmp_path / "episodes.jsonl"
+    (first,) = read_episodes(path)
+    path.write_text(path.read_text().replace(first.start_digest, "0" * 64))
+    with pytest.raises(StartError, match=r"0/1/0 of random: start_digest .* begin alike"):
+        module.evaluate([*same, "samples=2", "resume=true"])
+    assert len(read_episodes(path)) == 1, "what cannot be compared is not recorded"
+
+
 def wait_until(condition):
     deadline = time.monotonic() + 120
     while not condition():
@@ -188,6 +226,7 @@ def test_the_command_ends_by_saying_what_was_written_where(tmp_path, capsys):
     ("key", "value", "message"),
     [
         ("episodes", 0, "episodes: expected >= 1, got 0"),
+        ("samples", 0, "samples: expected >= 1, got 0"),
         ("episodes", "many", "episodes: expected int, got 'many'"),
         ("seed", -1, "seed: expected >= 0, got -1"),
         ("timeout_s", 0, "timeout_s: expected > 0"),
@@ -200,9 +239,10 @@ def test_the_command_ends_by_saying_what_was_written_where(tmp_path, capsys):
     ],
 )
 def test_a_wrong_value_names_the_key_and_what_is_expected(key, value, message):
-    groups = {group: {} for group in (*module.ENV_GROUPS, "policy")}
+    groups = {group: {} for group in (*ENV_GROUPS, "policy")}
     rest = {"episodes": 1, "seed": 0, "floors": False, "out": "x", "resume": False, "workers": 0}
     rest |= {"batch": 1, "timeout_s": 1, "pictures": False, "video": False, "video_size": 64}
+    rest |= {"samples": 1}
     with pytest.raises(ConfigError, match=re.escape(message)):
         records.convert(
             {**groups, **rest, "suite": None, "name": None, key: value},
@@ -217,7 +257,7 @@ def test_a_wrong_value_names_the_key_and_what_is_expected(key, value, message):
         ("batch=0", "batch: expected >= 1, got 0"),
         (
             "floors=[nobody]",
-            "floors: policy: no choice 'nobody'; available: center, cheat, narrator, oracle",
+            "floors: policy: no choice 'nobody'; available: anything, blind, center, cheat",
         ),
         ("renderer.shadows=3", "renderer.shadows: expected bool, got 3"),
         ("scene.hfov=[70,20]", "scene"),

@@ -22,7 +22,7 @@ from refergym.rollouts.errors import ConfigError, OutputError
 QUICK = ["renderer.shadows=false", "renderer.antialias=none", "pictures=false"]
 BALANCED = [
     *QUICK, "task=mixed", "task.weights={point_at_free_space: 0}", "steps=[2,3]", "balance=true",
-    "per_scene=3", "seed=3",
+    "per_scene=3", "seed=7",
 ]  # fmt: skip
 
 
@@ -35,13 +35,13 @@ def entries(folder: Path) -> list[taskfile.Entry]:
 @pytest.fixture(scope="module")
 def balanced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("balanced") / "whole"
-    generate.generate([*BALANCED, "count=9", "workers=0", f"out={out}"])
+    generate.generate([*BALANCED, "count=5", "workers=0", f"out={out}"])
     return out
 
 
 def test_numbers_of_steps_are_as_often(balanced: Path) -> None:
     made = entries(balanced)
-    assert Counter(e.steps for e in made) in ({2: 5, 3: 4}, {2: 4, 3: 5})
+    assert Counter(e.steps for e in made) in ({2: 3, 3: 2}, {2: 2, 3: 3})
     assert {e.start.task.kind for e in made} == {"point_at_object", "pick_place"}
     for entry in made:
         is_moving = entry.start.task.kind == "pick_place"
@@ -50,18 +50,18 @@ def test_numbers_of_steps_are_as_often(balanced: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_balanced_file(balanced: Path, workers: int, tmp_path: Path) -> None:
-    generate.generate([*BALANCED, "count=9", f"workers={workers}", f"out={tmp_path / 'out'}"])
+    generate.generate([*BALANCED, "count=5", f"workers={workers}", f"out={tmp_path / 'out'}"])
     assert (tmp_path / "out" / taskfile.FILE).read_bytes() == (
         balanced / taskfile.FILE
     ).read_bytes()
 
 
 def test_a_balanced_run_that_was_killed_goes_on(balanced: Path, tmp_path: Path) -> None:
-    words = [*BALANCED, "count=9", "workers=0", f"out={tmp_path / 'out'}"]
+    words = [*BALANCED, "count=5", "workers=0", f"out={tmp_path / 'out'}"]
     code = f"from refergym.rollouts import cli; cli.main({['generate', *words]!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     file, until = tmp_path / "out" / taskfile.FILE, time.monotonic() + 120
-    while not (file.exists() and file.read_bytes().count(b"\n") >= 3):
+    while not (file.exists() and file.read_bytes().count(b"\n") >= 2):
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.005)

@@ -6,7 +6,7 @@ import pytest
 from refergym.agents.policy import Answer
 from refergym.envs.types import Observation
 from refergym.rollouts.episodes import Ended, decode, encode
-from refergym.rollouts.plan import Job, answer_seed, build_env
+from refergym.rollouts.plan import Job, answer_seed
 from refergym.rollouts.runner import Runner, usable_point
 
 INVALID = [
@@ -40,25 +40,6 @@ def outcomes(episodes):
     found = {episode.key: episode.outcome for episode in episodes}
     assert len(found) == len(episodes), "no episode twice"
     return found
-
-
-class Once:
-    """An environment factory whose first environments break at the first step."""
-
-    def __init__(self, broken):
-        self.broken = broken
-        self.made = 0
-
-    def __call__(self, plan):
-        env = build_env(plan)
-        self.made += 1
-        if self.made <= self.broken:
-
-            def step(action):
-                raise RuntimeError("the simulator exploded")
-
-            env.step = step
-        return env
 
 
 JOBS = [Job(policy=policy, index=index) for index in range(2) for policy in ("oracle", "random")]
@@ -96,6 +77,46 @@ def test_the_oracle_does_better_than_chance_and_its_steps_are_recorded(make_plan
         assert step.pixel == (int(u * 224), int(v * 224))
         assert len(step.point_w) == 3
         assert len(step.state) == 64
+
+
+def test_members_side_by_side_share_a_renderer_that_draws_no_picture_twice(make_plan, monkeypatch):
+    from refergym.envs.render.embree import EmbreeRenderer
+    from refergym.rollouts.plan import build_env
+
+    jobs = [Job(policy="oracle", index=0, member=k) for k in range(4)]
+    alone = run(make_plan(batch=4), jobs, make_env=build_env)
+    drawn, made = [], []
+    render, begin = EmbreeRenderer.render, EmbreeRenderer.__init__
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            EmbreeRenderer, "render", lambda self, *args: drawn.append(1) or render(self, *args)
+        )
+        patch.setattr(
+            EmbreeRenderer, "__init__",
+            lambda self, *args, **rest: made.append(1) or begin(self, *args, **rest),
+        )  # fmt: skip
+        shared = run(make_plan(batch=4), jobs)
+    assert outcomes(shared) == outcomes(alone)
+    assert len(made) == 1
+    # all do the same: each state is drawn once, beside what the choice of the start looked at
+    assert len(drawn) <= 2 + len(shared[0].steps)
+
+
+def test_a_start_is_made_once_for_all_that_play_it(make_plan, monkeypatch):
+    from refergym.envs.refer_env import ReferEnv
+
+    given = []
+    reset = ReferEnv.reset
+
+    def noted(self, *, seed=None, options=None):
+        given.append("episode" in options)
+        return reset(self, seed=seed, options=options)
+
+    monkeypatch.setattr(ReferEnv, "reset", noted)
+    jobs = [Job(policy="oracle", index=i, member=k) for i in (0, 1) for k in range(3)]
+    found = run(make_plan(batch=2), jobs)
+    assert given.count(False) == 2
+    assert len({e.start_digest for e in found}) == 2
 
 
 def test_a_policy_without_privilege_never_sees_the_truth(make_plan, helpers):
@@ -153,7 +174,9 @@ def test_unusable_answers_cost_steps_and_end_the_episode_as_a_failure(make_plan,
     assert all(step.point_uv is None and step.pixel is None for step in episode.steps)
 
 
-def test_an_exception_of_the_environment_is_tried_again_in_a_fresh_one(make_plan, caplog):
+def test_an_exception_of_the_environment_is_tried_again_in_a_fresh_one(make_plan, helpers, caplog):
+    from faulty import Once
+
     jobs = [Job(policy="oracle", index=i) for i in range(2)]
     clean = run(make_plan(), jobs)
     once = Once(broken=1)
@@ -164,7 +187,9 @@ def test_an_exception_of_the_environment_is_tried_again_in_a_fresh_one(make_plan
     assert "the simulator exploded" in caplog.text
 
 
-def test_an_exception_that_comes_again_is_an_infrastructure_error(make_plan):
+def test_an_exception_that_comes_again_is_an_infrastructure_error(make_plan, helpers):
+    from faulty import Once
+
     jobs = [Job(policy="oracle", index=i) for i in range(2)]
     broken, fine = run(make_plan(), jobs, make_env=Once(broken=2))
     assert broken.ended is Ended.ERROR

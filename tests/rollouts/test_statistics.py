@@ -1,10 +1,18 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from refergym.rollouts.statistics import cohen_kappa, jeffreys
+from refergym.rollouts.statistics import (
+    clustered,
+    cohen_kappa,
+    jeffreys,
+    paired,
+    pass_at,
+    student,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,65 @@ def test_impossible_counts_are_refused(successes, n, level):
         jeffreys(successes, n, level)
 
 
+def test_with_one_try_in_each_cluster_the_interval_is_jeffreys():
+    for k in (0, 3, 10):
+        assert clustered([1] * k + [0] * (10 - k), [1] * 10) == jeffreys(k, 10)
+
+
+def test_clusters_that_are_all_alike_count_once_each():
+    for k in (0, 4, 10):
+        alike = clustered([8] * k + [0] * (10 - k), [8] * 10)
+        assert alike == pytest.approx(jeffreys(k, 10), abs=0.03)
+        assert alike[1] - alike[0] > 1.5 * np.subtract(*jeffreys(8 * k, 80)[::-1])
+
+
+def test_clusters_without_likeness_count_each_try():
+    assert clustered([4] * 10, [8] * 10) == pytest.approx(jeffreys(40, 80))
+    assert clustered([4, 0], [8, 0]) == clustered([4], [8])
+
+
+def test_the_interval_over_clusters_covers_the_truth_and_that_of_tries_does_not():
+    rng = np.random.default_rng(0)
+    inside = {"clustered": 0, "tries": 0}
+    for _ in range(500):
+        rates = rng.beta(0.5, 0.5, 40)  # mostly hopeless or easy; 0.5 on the mean
+        won = rng.binomial(8, rates)
+        for name, (low, high) in {
+            "clustered": clustered(won.tolist(), [8] * 40),
+            "tries": jeffreys(int(won.sum()), 320),
+        }.items():
+            inside[name] += low <= 0.5 <= high
+    assert inside["clustered"] / 500 > 0.92
+    assert inside["tries"] / 500 < 0.8
+
+
+@pytest.mark.parametrize("successes", range(6))
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_success(successes):
+    drawn = [True] * successes + [False] * (5 - successes)
+    for k in range(1, 6):
+        draws = list(itertools.combinations(drawn, k))
+        assert pass_at(k, 5, successes) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+def test_pass_at_k_is_unbiased():
+    rng = np.random.default_rng(1)
+    found = [pass_at(4, 10, int(c)) for c in rng.binomial(10, 0.2, 20_000)]
+    assert np.mean(found) == pytest.approx(1 - 0.8**4, abs=0.01)
+
+
+@pytest.mark.parametrize(("k", "n", "successes"), [(0, 5, 1), (6, 5, 1), (1, 5, 6), (1, 5, -1)])
+def test_pass_at_k_refuses_impossible_counts(k, n, successes):
+    with pytest.raises(ValueError, match="expected"):
+        pass_at(k, n, successes)
+
+
+def test_the_interval_of_a_mean_is_students():
+    # mean 3, standard deviation sqrt(2.5), t of 4 degrees of freedom 2.7764
+    off = 2.776445 * math.sqrt(2.5 / 5)
+    assert student([1, 2, 3, 4, 5]) == pytest.approx((3 - off, 3 + off), abs=1e-5)
+    assert student([1.0]) is None
+
+
 def test_kappa_of_a_worked_table():
     # 20 both yes, 5 yes/no, 10 no/yes, 15 both no: observed .7, chance .5, so kappa = .4
     first = ["yes"] * 25 + ["no"] * 25
@@ -70,3 +137,51 @@ def test_kappa_of_successes_alone_is_not_a_number():
 def test_kappa_refuses_lists_of_different_length():
     with pytest.raises(ValueError, match="3 and 2"):
         cohen_kappa([1, 2, 3], [1, 2])
+
+
+def outcomes(both, first, second, neither):
+    """Lists of two policies' successes, from the four counts."""
+    cells = {(True, True): both, (True, False): first, (False, True): second}
+    won = [cell for cell, n in cells.items() for _ in range(n)] + [(False, False)] * neither
+    return [a for a, _ in won], [b for _, b in won]
+
+
+def test_a_paired_difference_has_its_published_value():
+    # Agresti, Categorical Data Analysis (2nd ed.), 10.1.1: -0.04, interval -0.06 to -0.02
+    found = paired(*outcomes(794, 150, 86, 570))
+    assert (found.n, found.gained, found.lost) == (1600, 86, 150)
+    assert found.difference == pytest.approx(-0.04)
+    assert found.interval == pytest.approx((-0.06, -0.02), abs=2e-3)
+    other = paired(*outcomes(794, 86, 150, 570))
+    assert other.interval == pytest.approx((-found.interval[1], -found.interval[0]))
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.05, 0.1), (0.4, 0.1, 0.25), (0.0, 0.02, 0.02)])
+def test_the_interval_of_a_paired_difference_holds_what_it_says(rates):
+    both, first, second = rates
+    rng = np.random.default_rng(0)
+    tables = rng.multinomial(200, [both, first, second, 1 - sum(rates)], size=1500)
+    inside = 0
+    for cells in tables:
+        low, high = paired(*outcomes(*cells)).interval
+        inside += low <= second - first <= high
+    assert inside / len(tables) > 0.935
+
+
+def test_the_detectable_difference_is_found_four_times_out_of_five():
+    n, discordant = 300, 0.3
+    half = round(n * discordant / 2)
+    smallest = paired(*outcomes(100, half, half, n - 100 - 2 * half)).detectable
+    first, second = (discordant - smallest) / 2, (discordant + smallest) / 2
+    rng = np.random.default_rng(0)
+    _, lost, gained = rng.multinomial(n, [1 - discordant, first, second], size=20000).T
+    # McNemar's test
+    found = (gained - lost) ** 2 > stats.chi2.ppf(0.95, 1) * (gained + lost)
+    assert found.mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_what_cannot_be_paired_is_refused():
+    with pytest.raises(ValueError, match="two equally long lists"):
+        paired([True], [True, False])
+    with pytest.raises(ValueError, match="got 0"):
+        paired([], [])

@@ -24,7 +24,7 @@ from refergym.envs.seen import Seen
 from refergym.envs.view import View
 
 CLARITY = Clarity()
-SCENES = 14
+SCENES = 10
 Pair = tuple[View, AnnotatedFrame]
 
 
@@ -112,7 +112,7 @@ def test_most_pixels_are_found_from_boxes_and_depth(pairs: list[Pair]) -> None:
 @pytest.mark.parametrize("back", [False, True])
 def test_descriptions_mean_the_same_thing_or_are_not_asked(pairs: list[Pair], back: bool) -> None:
     outcomes = compared(pairs, back=back)
-    assert outcomes.total() >= 200
+    assert outcomes.total() >= 150
     assert outcomes["different"] == 0
     assert outcomes["same"] >= (0.95 if back else 0.8) * outcomes.total()
 

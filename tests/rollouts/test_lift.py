@@ -1,0 +1,77 @@
+"""`refergym lift`: the whole loop in small, with the shipped nano."""
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from refergym.assets import records
+from refergym.rollouts import cli, lift, lift_page
+from refergym.rollouts.episodes import read_episodes
+
+WORDS = [
+    "task=point_at_object", "renderer.shadows=false", "renderer.antialias=none",
+    "scene.min_grasp_rate=0.0", "floors=[random]", "episodes=4", "shown=1", "shown_in=kinematic",
+    "workers=0", "minutes=60", "learner.groups=1", "learner.members=3", "learner.refills=0",
+    "threads=1", "tensorboard=false", "steps=1",
+]  # fmt: skip
+
+
+def starts(folder):
+    """Starts that the tested policy played."""
+    found = read_episodes(folder / "episodes.jsonl")
+    return {e.id.index: e.start_digest for e in found if e.policy == "nano"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("lift") / "run"
+    assert cli.main(["lift", *WORDS, f"out={out}"]) == 0
+    return out
+
+
+def test_before_and_after_are_the_same_starts(folder):
+    assert starts(folder / lift.BEFORE) == starts(folder / lift.AFTER)
+    assert len(starts(folder / lift.AFTER)) == 4
+    done = records.decode((folder / lift.RESULT).read_bytes(), lift.Lift)
+    assert [row.policy for row in done.rows] == ["random", "nano before", "nano after"]
+    assert done.paired.n == 4
+    assert done.paired.difference == (done.rows[2].successes - done.rows[1].successes) / 4
+    assert done.steps == 1
+    assert [line.split()[1] for line in done.commands] == [
+        "evaluate", "train", "evaluate", "evaluate", "evaluate",
+    ]  # fmt: skip
+
+
+def test_the_page_shows_each_episode_before_and_after(folder):
+    page = (folder / "index.html").read_text()
+    for name in (lift.SHOWN_BEFORE, lift.SHOWN_AFTER):
+        strip = next((folder / name).rglob("*.png")).relative_to(folder)
+        assert (folder / strip).exists()
+        assert f'src="{name}/pictures/nano/00000.png"' in page
+    assert "after - before" in page
+
+
+def test_it_goes_on_where_it_stopped(folder, capsys):
+    before = (folder / lift.RESULT).read_bytes()
+    (folder / lift.AFTER / "results.json").unlink()
+    assert cli.main(["lift", *WORDS, f"out={folder}", "resume=true"]) == 0
+    was, now = (
+        records.decode(data, lift.Lift) for data in (before, (folder / lift.RESULT).read_bytes())
+    )
+    assert (was.rows, was.paired) == (now.rows, now.paired)
+
+
+def test_a_wrong_word_is_named_before_anything_runs(tmp_path, capsys):
+    assert cli.main(["lift", "learner.memberz=3", f"out={tmp_path / 'no'}"]) == 2
+    assert "learner.members" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+def test_the_chart_spans_what_was_learned():
+    drawn = lift_page.chart([0.0, 0.5, 1.0])
+    points = drawn.split('points="')[1].split('"')[0].split()
+    assert len(points) == 3
+    assert [float(p.split(",")[1]) for p in points] == sorted(
+        (float(p.split(",")[1]) for p in points), reverse=True
+    )
