@@ -1,14 +1,16 @@
-# `make help` says what there is. Overridable: VENV, EXTRAS, PYTHON, JOBS, PIPFLAGS.
+# `make help` says what there is. Overridable: VENV, EXTRAS, PYTHON, JOBS, EPISODES, MINUTES, PIPFLAGS, HOSTS.
 VENV ?= .venv
 EXTRAS ?=
 JOBS ?= 2
 OUT ?= runs/$(shell date +%Y%m%d-%H%M%S)
-EPISODES ?= 8
+EPISODES ?= 300
+MINUTES ?= 6
+HOSTS ?=
 
 # An environment is as good as what it was made from: the stamp's name holds a checksum of that.
 KEY := $(shell { pwd; cat pyproject.toml constraints.txt .ci/environment; } | cksum | cut -d' ' -f1)
 comma := ,
-RUN_EXTRAS := $(EXTRAS)
+RUN_EXTRAS := vlm$(if $(EXTRAS),$(comma)$(EXTRAS))
 DEV_EXTRAS := dev$(if $(EXTRAS),$(comma)$(EXTRAS))
 CORE := $(VENV)/.stamp-$(KEY)-$(RUN_EXTRAS)
 DEV := $(VENV)/.stamp-$(KEY)-$(DEV_EXTRAS)
@@ -16,19 +18,14 @@ BIN := $(VENV)/bin
 # One core per process: pools of threads cost more than they bring at this size.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help run test test-all check format bench doctor clean
+.PHONY: help run test test-all check format bench adapters lerobot doctor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-run: $(CORE)  ## evaluate the oracle and the random policy on pick-and-place; pictures in runs/
-	@backend=$$($(BIN)/python -c 'import importlib.util as u; print("bullet" if u.find_spec("pybullet") else "kinematic")'); \
-	if [ $$backend = kinematic ]; then \
-		echo "PyBullet is not installed (no wheel for this Python): using the kinematic backend. 'make doctor' names the command that builds it."; \
-	fi; \
-	$(BIN)/refergym evaluate policy=oracle floors=[random] task=pick_place backend=$$backend \
-		episodes=$(EPISODES) seed=0 workers=$(JOBS) out=$(OUT)
+run: $(CORE)  ## evaluate the nano, let it learn by what happens, evaluate it again; pictures in runs/
+	$(BIN)/refergym lift workers=$(JOBS) minutes=$(MINUTES) episodes=$(EPISODES) out=$(OUT)
 
 test: $(DEV) check  ## `make check`, then the tests (not the slow ones)
 	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile
@@ -47,15 +44,21 @@ format: $(DEV)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
-	@met=0; for b in speed tasks rewards dialects; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
+	@met=0; for b in speed tasks rewards dialects serving nano; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
 	$(BIN)/python tests/bench/peers.py && exit $$met
+
+adapters: $(DEV)  ## the adapters in TRL's, OpenEnv's and verl's own environments, made in .adapters/ (HOSTS=trl)
+	$(BIN)/python tests/rollouts/adapters/hosts.py $(HOSTS)
+
+lerobot: $(DEV)  ## read an export back by lerobot's own loader; makes its environment in .bench/
+	@$(BIN)/python tests/bench/lerobot.py
 
 doctor: $(CORE)  ## what works on this machine, and what mends the rest
 	$(BIN)/refergym doctor
 
 clean:  ## remove the environments and everything made by these commands
 	[ ! -e $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)
-	rm -rf .bench build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .adapters .bench build dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Everything in an environment with the dev extra is also in one without.
