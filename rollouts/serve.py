@@ -99,6 +99,7 @@ def listen(host: str, port: int) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             opened.bind(address)
+            opened.listen()  # whoever reads the address may ask before the server runs
         except OSError:
             opened.close()
             raise
