@@ -84,8 +84,9 @@ def test_gradients_are_the_sums_of_those_of_single_texts(part):
     )
     single = gradients(loss(alone(part, t), t.answered) for t in TEXTS)
     assert together.keys() == single.keys()
+    largest = max(float(value.abs().max()) for value in single.values())
     for name, value in single.items():
-        torch.testing.assert_close(together[name], value, rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(together[name], value, rtol=1e-3, atol=1e-5 * largest, msg=name)
 
 
 @pytest.mark.parametrize(("asked", "answered"), [([], [1]), ([1], [])])
