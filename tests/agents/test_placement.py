@@ -17,11 +17,7 @@ from refergym.rollouts.plan import with_dialect  # noqa: E402
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved")
-    made = vlm_parts.refervlm()
-    made.model.save_pretrained(folder)
-    made.processor.save_pretrained(folder)
-    return folder
+    return vlm_parts.refervlm().save(tmp_path_factory.mktemp("saved"))
 
 
 def configured(folder, device):

@@ -117,8 +117,7 @@ def test_an_answer_of_ours_depends_on_depth_too(ours, seen):
 
 def test_a_model_without_a_depth_tower_is_shown_none(tmp_path, seen):
     part = vlm_parts.refervlm(depth="none")
-    part.model.save_pretrained(tmp_path)
-    part.processor.save_pretrained(tmp_path)
+    part.save(tmp_path)
     # though the config's prompter has a place for it
     (answer,) = configured(tmp_path).act(seen[:1], seeds=SEEDS[:1])
     marks = part.model.config
@@ -313,10 +312,7 @@ def test_arguments_out_of_range_are_named(ours, kwargs, message):
 
 @pytest.fixture(scope="module")
 def saved(ours, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    ours.model.save_pretrained(folder)
-    ours.processor.save_pretrained(folder)
-    return folder
+    return ours.save(tmp_path_factory.mktemp("checkpoint"))
 
 
 def configured(folder, *changes):
@@ -349,8 +345,7 @@ def test_every_default_stands_in_the_config():
 @pytest.mark.parametrize("kind", ["idefics3", "paligemma", "llava"])
 def test_a_stock_checkpoint_loads(kind, tmp_path, seen):
     part = vlm_parts.KINDS[kind]()
-    part.model.save_pretrained(tmp_path)
-    part.processor.save_pretrained(tmp_path)
+    part.save(tmp_path)
     loaded = TransformersPolicy.load(
         str(tmp_path), prompter=part.prompter, dialect=part.dialect, max_new_tokens=8
     )
@@ -412,8 +407,7 @@ def test_a_processor_that_needs_torchvision_says_so(tmp_path):
     if find_spec("torchvision"):
         pytest.skip("it is installed")
     part = vlm_parts.qwen2_5_vl()
-    part.model.save_pretrained(tmp_path)
-    part.processor.save_pretrained(tmp_path)
+    part.save(tmp_path)
     with pytest.raises(ConfigError, match=r"^policy: path: '.*' .*torchvision"):
         configured(tmp_path)
 

@@ -34,8 +34,7 @@ def taught(init: Path, *, steps: int = 8, learning: Any = None, **changes: Any) 
 def save(folder: Path, **changes: Any) -> Path:
     """Write a model to begin with."""
     made = vlm_parts.refervlm(**changes)
-    made.model.save_pretrained(folder)
-    made.processor.save_pretrained(folder)
+    made.save(folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,12 @@ class Part:
         """Make a policy of it."""
         parts = {k: getattr(self, k) for k in ("model", "processor", "prompter", "dialect")}
         return TransformersPolicy(**{"max_new_tokens": 8, **parts, **changes})
+
+    def save(self, folder: Path) -> Path:
+        """Write model and processor as a folder that loads, and return it."""
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+        return folder
 
 
 def make_tokenizer(*special: str) -> Any:

@@ -330,8 +330,7 @@ def broken(folder, kind):
         return folder / "absent"
     if kind == "other":
         made = vlm_parts.llava()
-        made.model.save_pretrained(folder)
-        made.processor.save_pretrained(folder)
+        made.save(folder)
         return folder
     taught_parts.save(folder)
     file = folder / "model.safetensors"

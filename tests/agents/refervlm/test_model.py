@@ -73,8 +73,7 @@ def labelled(batch, asked=2):
 
 
 def test_it_is_saved_and_loaded_bitwise(kind, tmp_path):
-    kind.model.save_pretrained(tmp_path)
-    kind.processor.save_pretrained(tmp_path)
+    kind.save(tmp_path)
     config = AutoConfig.from_pretrained(tmp_path)
     model = AutoModelForImageTextToText.from_pretrained(tmp_path)
     processor = AutoProcessor.from_pretrained(tmp_path)

@@ -250,8 +250,7 @@ def test_depth_pictures_are_refused(make, seen, part):
 def test_without_vllm_the_extra_is_named(part, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
     made = vlm_parts.llava()
-    made.model.save_pretrained(tmp_path)
-    made.processor.save_pretrained(tmp_path)
+    made.save(tmp_path)
     with pytest.raises(ConfigError, match=r"needs the extra vllm: pip install 'refergym\[vllm\]'"):
         configured(tmp_path)
     assert issubclass(MissingExtra, ValueError)

@@ -32,8 +32,7 @@ def made():
 @pytest.fixture(scope="module")
 def folder(made, tmp_path_factory):
     path = tmp_path_factory.mktemp("tiny")
-    made.model.save_pretrained(path)
-    made.processor.save_pretrained(path)
+    made.save(path)
     return path
 
 

@@ -43,11 +43,7 @@ PATIENCE_S = 240
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Folder of a tiny model whose answers depend on all that it is shown."""
-    folder = tmp_path_factory.mktemp("tiny")
-    part = vlm_parts.refervlm()
-    part.model.save_pretrained(folder)
-    part.processor.save_pretrained(folder)
-    return folder
+    return vlm_parts.refervlm().save(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

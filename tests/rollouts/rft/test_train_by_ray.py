@@ -38,10 +38,7 @@ PATIENCE_S = 400
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    part = vlm_parts.refervlm()
-    part.model.save_pretrained(folder)
-    part.processor.save_pretrained(folder)
+    folder = vlm_parts.refervlm().save(tmp_path_factory.mktemp("tiny"))
     return [*WORDS, f"policy.path={folder}"]
 
 
