@@ -4,6 +4,7 @@ import contextlib
 import copy
 import difflib
 import functools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,26 @@ def path_word(key: str, path: str | Path) -> str:
         return f"{key}={text}"
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"{key}='{quoted}'"
+
+
+def words_between(have: Mapping[str, Any], want: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the words that make of one group's config another's, key by key.
+
+    Args:
+        have: the config without them.
+        want: the config with them; keys that only `have` has stay.
+        prefix: key of both.
+    """
+    words = []
+    for name, value in want.items():
+        key = f"{prefix}.{name}"
+        if name not in have:
+            words.append(f"+{key}={json.dumps(value)}")
+        elif isinstance(value, Mapping) and isinstance(have[name], Mapping):
+            words += words_between(have[name], value, key)
+        elif value != have[name]:
+            words.append(f"{key}={json.dumps(value)}")
+    return words
 
 
 def options(name: str, config_dir: str | Path | None = None) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ from refergym.assets.records import Record
 from refergym.rollouts import arguments, compare, config, output
 from refergym.rollouts.errors import ConfigError
 from refergym.rollouts.lift import AFTER, BEFORE, TRAINING, UNSEEN, Telling, key_of, split_words
+from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.playing import Count
 from refergym.rollouts.rft.settings import LAST
 from refergym.rollouts.statistics import Paired, student
@@ -155,6 +156,19 @@ def _variants(
     return found
 
 
+def _played(common: Sequence[str], config_dir: str | Path | None) -> list[str]:
+    """Return words of an evaluation of what trainings with these words play."""
+    learned = config.compose("train", common, config_dir)
+    groups = (*ENV_GROUPS, "policy")
+    shared, _ = split_words(common)
+    words = [f"{group}={learned.choices[group]}" for group in groups]
+    words += [word for word in shared if key_of(word) not in groups]
+    plain = config.compose("evaluate", words, config_dir)
+    for group in ENV_GROUPS:
+        words += config.words_between(plain.config[group], learned.config[group], group)
+    return words
+
+
 def _run(
     settings: Settings,
     common: Sequence[str],
@@ -163,13 +177,10 @@ def _run(
     telling: Telling,
 ) -> tuple[Sweep, Path]:
     out = Path(settings.out)
-    played, _ = split_words(common)
     judged = [
-        *played, *UNSEEN, f"episodes={settings.episodes}", f"workers={settings.workers}",
-        *settings.evaluated,
+        *_played(common, config_dir), *UNSEEN, f"episodes={settings.episodes}",
+        f"workers={settings.workers}", *settings.evaluated,
     ]  # fmt: skip
-    if not any(key_of(word) == "policy" for word in common):
-        judged.insert(0, "policy=nano")
     before = telling.evaluate(judged, out / BEFORE, settings.resume, config_dir)
     first = compare.read(before.folder)
     found: dict[str, dict[str, Paired]] = {name: {} for name in variants}

@@ -215,3 +215,17 @@ def test_a_choice_of_one_s_own_folder_is_found_beside_ours(name, tmp_path):
     assert "_target_" in config.choice("policy", name, tmp_path)
     with pytest.raises(ConfigError, match="no choice 'mine'"):
         config.choice("policy", "mine")
+
+
+def test_words_make_of_one_config_another():
+    have = {"scene": {"splits": ["seen"], "table": {"size": 1.0, "name": "a"}, "own": 1}}
+    want = {"scene": {"splits": ["x", "y"], "table": {"size": None, "name": "a"}, "more": True}}
+    assert config.words_between(have["scene"], want["scene"], "scene") == [
+        'scene.splits=["x", "y"]', "scene.table.size=null", "+scene.more=true",
+    ]  # fmt: skip
+    learned = config.compose("train", ["task=pick", "scene.splits=[unseen]"]).config["scene"]
+    plain = config.compose("evaluate").config["scene"]
+    words = config.words_between(plain, learned, "scene")
+    assert len(words) > 1
+    made = config.compose("evaluate", words).config["scene"]
+    assert {name: made[name] for name in learned} == learned

@@ -1,5 +1,6 @@
 """`refergym train --multirun`: variants and seeds, each beside the beginning."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ NAMES = sorted(
     p.stem for p in (Path(config.__file__).parents[1] / "configs" / "sweep").glob("*.yaml")
 )
 WORDS = [
-    "task=point_at_object", "renderer.shadows=false", "renderer.antialias=none", "scene=nano",
+    "task=point_at_object", "renderer.shadows=false", "renderer.antialias=none",
     "scene.min_grasp_rate=0.0", "episodes=3", "workers=0", "learner.groups=1",
     "learner.members=3", "learner.refills=0", "threads=1", "tensorboard=false", "steps=1",
 ]  # fmt: skip
@@ -39,6 +40,24 @@ def test_every_variant_is_trained_with_every_seed(folder):
         assert variant.interval is None, "of one seed"
         assert (folder / f"{name}-1" / "training" / "last" / "model.safetensors").exists()
     assert [c.split()[1] for c in done.commands] == ["evaluate"] + ["train", "evaluate"] * 2
+
+
+def test_evaluations_play_what_was_trained_on(folder):
+    learned = config.compose("train", WORDS[:4]).config
+    results = json.loads((folder / "before" / "results.json").read_text())
+    for part in ("scene", "backend", "task", "sensor", "renderer", "randomisation"):
+        assert results["config"][part] == learned[part], part
+
+
+def test_a_preset_says_what_evaluations_play():
+    words = ["preset=cluster", "policy.path=there", "scene.min_grasp_rate=0.5", "seed=3"]
+    found = config.compose("evaluate", sweep._played(words, None)).config
+    learned = config.compose("train", words).config
+    assert found["scene"] == learned["scene"]
+    assert found["scene"] != config.compose("train").config["scene"]
+    assert found["policy"]["path"] == "there"
+    assert found["policy"]["_target_"] == learned["policy"]["_target_"]
+    assert found["policy"]["temperature"] == 0, "whatever was learned from"
 
 
 def test_a_finished_training_is_not_done_again(folder):
