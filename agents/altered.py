@@ -18,6 +18,7 @@ class AlteredPolicy:
         dialect: the policy's; None where it has no words.
         several: the policy's.
         version: the policy's.
+        weights: the policy's.
     """
 
     privileged = False
@@ -44,6 +45,7 @@ class AlteredPolicy:
         self.dialect = getattr(policy, "dialect", None)
         self.several = getattr(policy, "several", "first")
         self.version = str(getattr(policy, "version", ""))
+        self.weights = str(getattr(policy, "weights", ""))
         self._policy, self._change = policy, change
 
     def act(

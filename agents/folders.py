@@ -1,5 +1,6 @@
 """Folders that are replaced as a whole: a kill leaves the old one or the new one."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -36,3 +37,14 @@ def recover(folder: Path) -> None:
     old = folder.with_name(folder.name + OLD)
     if old.exists() and not folder.exists():
         os.replace(old, folder)
+
+
+def digest(folder: Path) -> str:
+    """sha256 (hex) of the weights in a model's folder, its safetensors; empty if there are none."""
+    files = sorted(folder.glob("*.safetensors"))
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest() if files else ""

@@ -15,6 +15,7 @@ except ImportError as e:
     raise ImportError("needs the extra vlm: pip install 'refergym[vlm]' (EXTRAS=vlm)") from e
 
 from refergym.agents.continuing import begun
+from refergym.agents.folders import digest
 from refergym.agents.policy import Answer
 from refergym.agents.prompts import PlainPrompter, Prompt, Prompter, joined
 from refergym.agents.refervlm.processing import DEPTH
@@ -48,10 +49,12 @@ class TransformersPolicy:
         dialect: how the model writes points.
         several: how its points are to be read.
         version: of its weights; stands in the records of episodes.
+        weights: digest of the files that it was loaded from; empty where nobody knows.
     """
 
     privileged = False
     version = ""
+    weights = ""
 
     def __init__(
         self,
@@ -129,7 +132,9 @@ class TransformersPolicy:
             model = model.to(device)
         except (RuntimeError, AssertionError) as e:  # torch asserts that there is CUDA
             raise ValueError(f"device: {device!r} cannot be used: {_line(e)}") from e
-        return cls(model=model, processor=processor, **kwargs)
+        made = cls(model=model, processor=processor, **kwargs)
+        made.version = made.weights = digest(Path(resolved(path)))[:16]
+        return made
 
     @property
     def model(self) -> Any:
@@ -307,6 +312,8 @@ def resolved(path: str) -> str:
         path = str(Path(path).expanduser())
         if not Path(path).is_dir():
             raise ValueError(f"path: {path!r} is no folder")
+    elif not Path(path).is_dir() and "/" in path and Path(path).parent.is_dir():
+        raise ValueError(f"path: {path!r} is no folder, though {str(Path(path).parent)!r} is one")
     return path
 
 

@@ -59,12 +59,16 @@ def decode(data: bytes | str, kind: type[T], *, error: type[ValueError] = SpecEr
     return convert(raw, kind, error=error)
 
 
-def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError) -> T:
-    """Turn plain dicts and lists into a record; errors as in `decode`."""
+def convert(raw: Any, kind: type[T], *, error: type[ValueError] = SpecError, path: str = "") -> T:
+    """Turn plain dicts and lists into a record; errors as in `decode`, below `path` if given."""
     try:
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as e:
-        raise error(_explain(str(e), raw, kind)) from e
+        text = _explain(str(e), raw, kind)
+        if path:
+            text = text.removeprefix(f"{_path([])}: ") if text.startswith(_path([])) else text
+            text = f"{path}{'' if text.startswith('[') else '.'}{text}"
+        raise error(text) from e
     except RecursionError as e:
         raise error("nested too deeply") from e
 
@@ -92,6 +96,9 @@ def _explain(message: str, raw: Any, kind: Any) -> str:
         parts.append(found[2])
         known = found[1] == "missing required"
         return f"{_path(parts)}: {'required, but missing' if known else 'unknown field'}"
+    if found := re.match(r"([a-z_]\w*): (?=expected|[^:]*$)", text):  # a record's own complaint
+        parts.append(found[1])
+        return f"{_path(parts)}: {text[found.end() :]}"
     text = text.replace("`", "")
     text = re.sub(r"^Expected (float|int|str) (>=|<=|>|<) ", r"Expected \2 ", text)
     text = re.sub(r"^(Expected \S+ -?\d+)\.0$", r"\1", text)

@@ -1,10 +1,12 @@
 """`refergym compare`: what one policy solves beside another on the same starts, with intervals."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from refergym.assets import records
@@ -21,7 +23,7 @@ class Settings(Record, frozen=True, kw_only=True):
 
     before: str | None
     after: str | tuple[str, ...] | None
-    policy: str | None
+    whose: str | None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,8 +45,10 @@ def main(argv: Sequence[str]) -> int:
         missing = "after" if settings.before else "before"
         raise ConfigError(f"{missing}: expected the folder of an evaluation ({missing}=DIR)")
     folders = (settings.after,) if isinstance(settings.after, str) else settings.after
-    first = read(Path(settings.before), settings.policy)
-    found = {folder: compare(first, read(Path(folder), settings.policy)) for folder in folders}
+    if twice := [a for a, count in Counter(folders).items() if count > 1]:
+        raise ConfigError(f"after: {twice[0]} is there twice")
+    first = read(Path(settings.before), settings.whose)
+    found = {folder: compare(first, read(Path(folder), settings.whose)) for folder in folders}
     console = Console()
     console.print(table(found))
     for line in conclusion(list(found.values())):
@@ -65,10 +69,14 @@ def read(folder: Path, policy: str | None = None) -> list[Episode]:
     path = folder / output.RESULTS
     try:
         results = records.decode(path.read_bytes(), Results, error=OutputError)
+        episodes = last_attempts(read_episodes(folder / output.EPISODES))
     except OSError as e:
-        raise OutputError(f"{folder}: no finished evaluation here ({output.RESULTS})") from e
+        missing = Path(e.filename or path).name
+        raise OutputError(f"{folder}: no finished evaluation here (no {missing})") from e
+    except OutputError as e:
+        raise OutputError(f"{folder}: {e}") from e
     name = policy or results.choices["policy"]
-    found = [e for e in last_attempts(read_episodes(folder / output.EPISODES)) if e.policy == name]
+    found = [e for e in episodes if e.policy == name]
     if not found:
         known = ", ".join(dict.fromkeys(row.policy for row in results.rows))
         raise OutputError(f"{folder}: no episodes of policy {name}; it has {known}")
@@ -103,7 +111,7 @@ def table(found: dict[str, Paired]) -> Table:
         out.add_column(name, justify="right", no_wrap=True)
     for name, p in found.items():
         out.add_row(
-            name, points(p.difference), interval(p.interval), str(p.gained), str(p.lost),
+            escape(name), points(p.difference), interval(p.interval), str(p.gained), str(p.lost),
             str(p.n), f"{100 * p.detectable:.1f}",
         )  # fmt: skip
     return out

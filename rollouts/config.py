@@ -88,7 +88,10 @@ def swept(word: str) -> list[str]:
     if override is None or not override.is_sweep_override():
         _parse(word)
         return [word]
-    return [f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()]
+    try:
+        return [f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()]
+    except HydraException as e:
+        raise ConfigError(f"{override.key_or_group}: write its values with commas: {e}") from e
 
 
 def path_word(key: str, path: str | Path) -> str:
@@ -137,7 +140,10 @@ def choice(group: str, option: str, config_dir: str | Path | None = None) -> dic
     if option not in known:
         raise ConfigError(_no_choice(group, option, known))
     # as an addition to nothing: a primary config is only looked for among ours
-    return dict(copy.deepcopy(_compose(None, search, f"+{group}={option}").config[group]))
+    found = copy.deepcopy(_compose(None, search, f"+{group}={option}").config[group])
+    if not isinstance(found, dict):
+        raise ConfigError(f"{group}={option}: expected a mapping, got {type(found).__name__}")
+    return found
 
 
 def instantiate(node: Mapping[str, Any], path: str) -> Any:

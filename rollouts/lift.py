@@ -5,6 +5,7 @@ Each part is a command of its own in a folder of its own, so that any can be don
 """
 
 import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts import arguments, compare, config, lift_page, output, playing, report, train
 from refergym.rollouts.bars import Bar
-from refergym.rollouts.errors import ConfigError
+from refergym.rollouts.errors import ConfigError, OutputError
 from refergym.rollouts.evaluate import Evaluation, evaluate
 from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.playing import Count
@@ -29,8 +30,12 @@ BEFORE, AFTER = "before", "after"
 SHOWN_BEFORE, SHOWN_AFTER = "shown_before", "shown_after"
 TRAINING, RESULT = "training", "lift.json"
 HELD_OUT = "starts that nothing was learned from"
-PLAYED = (*ENV_GROUPS, "pack", "reward", "policy", "suite")
+PLAYED = (*ENV_GROUPS, "pack", "reward", "policy")
 """what evaluations take of the command line beside the training; all else is the training's"""
+LEARNED = ("policy.temperature", "policy.top_p")
+"""of that, what is the training's all the same: evaluations are greedy"""
+JUDGED = ("suite",)
+"""what evaluations alone take"""
 UNSEEN = ("batch=16", "pictures=false", "video=false")
 """words of evaluations that nobody looks at"""
 
@@ -38,7 +43,6 @@ UNSEEN = ("batch=16", "pictures=false", "video=false")
 class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/lift.yaml; their defaults and their meaning stand there."""
 
-    policy: str
     floors: tuple[str, ...]
     episodes: Count
     minutes: Annotated[float, msgspec.Meta(gt=0)]
@@ -100,7 +104,7 @@ class Telling:
     ) -> train.Outcome:
         """Run `refergym train` in a folder, unless it is to go on and has ended there."""
         words = self._say("train", [*words, "evaluate.episodes=0"], folder, resume)
-        if resume and (done := train.finished(folder)) is not None:
+        if resume and (done := train.ended(words, config_dir)) is not None:
             return done
         with Bar("steps", self._errors) as bar:
             try:
@@ -140,21 +144,52 @@ def lift(
     """
     own = set(config.compose("lift", (), config_dir).config)
     mine = [w for w in overrides if key_of(w) in own]
-    for_all, for_training = split_words([w for w in overrides if key_of(w) not in own])
+    rest = [w for w in overrides if key_of(w) not in own]
+    judged = [w for w in rest if key_of(w) in JUDGED]
+    for_all, for_training = split_words([w for w in rest if w not in judged])
     settings = records.convert(
         config.compose("lift", mine, config_dir).config, Settings, error=ConfigError
     )
     played, learned = [*settings.played, *for_all], [*settings.learned, *for_training]
     telling = telling or Telling(Console(quiet=True))
-    for command, words in (("evaluate", played), ("train", [*played, *learned])):
-        config.compose(command, words, config_dir)  # what is wrong is said before anything runs
-    parts = _parts(settings, played, learned, config_dir, telling)
-    return _told(parts, settings, telling)
+    # what is wrong is said before anything runs
+    composed = config.compose("evaluate", [*played, *judged], config_dir)
+    train.check([*played, *learned], config_dir)
+    _check_shown(settings.shown_in, config_dir)
+    parts = _parts(settings, played, [*played, *judged], learned, config_dir, telling)
+    return _told(parts, composed.choices["policy"], settings, telling)
+
+
+def _check_shown(backend: str, config_dir: str | Path | None) -> None:
+    try:
+        config.choice("backend", backend, config_dir)
+    except ConfigError as e:
+        raise ConfigError(f"shown_in: {e}") from e
+
+
+def forget_other(folder: Path, model: Path) -> None:
+    """Remove an evaluation of other weights than a model's folder holds now.
+
+    Args:
+        folder: of an evaluation, or nothing.
+        model: that would be evaluated there.
+    """
+    from refergym.agents.folders import digest
+
+    file = folder / output.RUN
+    if not file.exists():
+        return
+    played = records.decode(file.read_bytes(), output.RunInfo, error=OutputError).weights
+    if not digest(model).startswith(tuple(played.values()) or "-"):
+        shutil.rmtree(folder)
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split words of a training: what its evaluations share with it, and what is its alone."""
-    shared = [w for w in words if key_of(w).partition(".")[0].partition("@")[0] in PLAYED]
+    shared = [
+        w for w in words
+        if key_of(w).partition(".")[0].partition("@")[0] in PLAYED and key_of(w) not in LEARNED
+    ]  # fmt: skip
     return shared, [w for w in words if w not in shared]
 
 
@@ -196,38 +231,40 @@ def main(argv: Sequence[str]) -> int:
 def _parts(
     settings: Settings,
     played: Sequence[str],
+    evaluated: Sequence[str],
     learned: Sequence[str],
     config_dir: str | Path | None,
     telling: Telling,
 ) -> Parts:
     out = Path(settings.out)
-    policy = f"policy={settings.policy}"
-    judged = [*played, policy, f"seed={settings.seed}", f"workers={settings.workers}"]
+    judged = [*evaluated, f"seed={settings.seed}", f"workers={settings.workers}"]
     quiet = [*judged, *UNSEEN, f"episodes={settings.episodes}"]
     after = config.path_word("policy.path", out / TRAINING / LAST)
 
-    def evaluated(name: str, words: Sequence[str]) -> Evaluation:
+    def play(name: str, words: Sequence[str]) -> Evaluation:
         return telling.evaluate(words, out / name, settings.resume, config_dir)
 
     floors = ",".join(settings.floors)
-    before = evaluated(BEFORE, [*quiet, f"floors=[{floors}]"])
+    before = play(BEFORE, [*quiet, f"floors=[{floors}]"])
     learns = [
-        *played, policy, f"seed={settings.seed}", f"minutes={settings.minutes:g}", "steps=100000",
+        *played, f"seed={settings.seed}", f"minutes={settings.minutes:g}", "steps=100000",
         *learned,
     ]  # fmt: skip
     training = telling.train(learns, out / TRAINING, settings.resume, config_dir)
-    changed = evaluated(AFTER, [*quiet, after])
+    if settings.resume:
+        for name in (AFTER, SHOWN_AFTER):
+            forget_other(out / name, out / TRAINING / LAST)
+    changed = play(AFTER, [*quiet, after])
     shown = []
     if settings.shown:
         seen = [
             *judged, "batch=4", f"backend={settings.shown_in}", f"episodes={settings.shown}",
         ]  # fmt: skip
-        shown = [evaluated(SHOWN_BEFORE, seen), evaluated(SHOWN_AFTER, [*seen, after])]
+        shown = [play(SHOWN_BEFORE, seen), play(SHOWN_AFTER, [*seen, after])]
     return Parts(before=before, training=training, after=changed, shown=tuple(shown))
 
 
-def _told(parts: Parts, settings: Settings, telling: Telling) -> tuple[Lift, Path]:
-    tested = settings.policy
+def _told(parts: Parts, tested: str, settings: Settings, telling: Telling) -> tuple[Lift, Path]:
     old, new = _row(parts.before.results, tested), _row(parts.after.results, tested)
     floors = [row for row in parts.before.results.rows if row.policy != tested]
     pair = [

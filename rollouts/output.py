@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts.errors import ConfigError, DataError, OutputError
@@ -46,6 +48,8 @@ class RunInfo(Record, frozen=True, kw_only=True):
     pack: str
     """digest of the asset pack's manifest"""
     versions: dict[str, str]
+    weights: dict[str, str] = msgspec.field(default_factory=dict)
+    """digest of each policy's weights, of those that come from files"""
 
 
 def package_versions() -> dict[str, str]:
@@ -89,7 +93,7 @@ def open_folder(folder: Path, info: RunInfo, *, resume: bool) -> None:
             " choose another out=, or delete it"
         )
     if used:
-        _check_same(path, info)
+        check_same(path, info)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, info)
@@ -149,7 +153,16 @@ def write_text(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _check_same(path: Path, info: RunInfo) -> None:
+def check_same(path: Path, info: RunInfo) -> None:
+    """Check that a run may go on in a folder.
+
+    Args:
+        path: of the folder's run.json.
+        info: of the run that would go on.
+
+    Raises:
+        OutputError: naming the key that differs.
+    """
     try:
         before = records.decode(path.read_bytes(), RunInfo, error=OutputError)
     except OSError as e:

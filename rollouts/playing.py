@@ -104,8 +104,12 @@ def check(plan: Plan, composed: config.Composed, episodes: int) -> output.RunInf
         ConfigError: if a key or a value is wrong.
         ServerError: if the server of a policy is not there.
     """
+    weights = {}
     for name in plan.policies:
-        asked = getattr(build_policy(plan, name), "check", None)
+        policy = build_policy(plan, name)
+        if known := getattr(policy, "weights", ""):
+            weights[name] = known
+        asked = getattr(policy, "check", None)
         if asked is not None:
             asked()
     build_rewards(plan)
@@ -120,6 +124,7 @@ def check(plan: Plan, composed: config.Composed, episodes: int) -> output.RunInf
             renderer=env.renderer.name,
             pack=open_pack(plan.pack).digest,
             versions=plan.versions,
+            weights=weights,
         )
     finally:
         env.close()

@@ -15,21 +15,34 @@ from typing import Annotated
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from refergym.assets import records
 from refergym.assets.records import Record
-from refergym.rollouts import arguments, compare, config, output
+from refergym.rollouts import arguments, compare, config, output, train
 from refergym.rollouts.errors import ConfigError
-from refergym.rollouts.lift import AFTER, BEFORE, TRAINING, UNSEEN, Telling, key_of, split_words
+from refergym.rollouts.lift import (
+    AFTER,
+    BEFORE,
+    TRAINING,
+    UNSEEN,
+    Telling,
+    forget_other,
+    key_of,
+    split_words,
+)
 from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.playing import Count
-from refergym.rollouts.rft.settings import LAST
+from refergym.rollouts.rft.settings import LAST, Whole
 from refergym.rollouts.statistics import Paired, student
 from refergym.rollouts.train import MULTIRUN
 
 RESULT = "sweep.json"
 GROUP = "sweep"
+WEIGHTS = ("policy", "policy.path")
+LONGEST_NAME = 200
+"""bytes"""
 PLAIN = "as_it_is"
 """name of the variant that changes nothing"""
 
@@ -38,7 +51,7 @@ class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/sweep.yaml; their defaults and their meaning stand there."""
 
     variants: dict[str, tuple[str, ...]]
-    seeds: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
+    seeds: Annotated[tuple[Whole, ...], msgspec.Meta(min_length=1)]
     episodes: Count
     evaluated: tuple[str, ...]
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)]
@@ -90,10 +103,20 @@ def sweep(
         rest.remove(word)
         plain["variants"] |= config.choice(GROUP, word.partition("=")[2], config_dir)
     settings = records.convert(plain, Settings, error=ConfigError)
+    if len(set(settings.seeds)) < len(settings.seeds):
+        raise ConfigError(f"seeds: expected different ones, got {list(settings.seeds)}")
     common = [w for w in rest if len(config.swept(w)) == 1]
     variants = _variants(settings.variants, [config.swept(w) for w in rest])
-    for words in variants.values():
-        config.compose("train", [*common, *words], config_dir)
+    for name, words in variants.items():
+        if wrong := [key_of(w) for w in words if key_of(w) in WEIGHTS]:
+            raise ConfigError(
+                f"{wrong[0]}: all variants begin with the same weights; `refergym compare` sets"
+                " evaluations of different ones side by side"
+            )
+        if len(name.encode()) > LONGEST_NAME:
+            raise ConfigError(f"variants: {name[:40]}...: too long for the name of a folder")
+        for seed in settings.seeds:
+            train.check([*common, *words, f"seed={seed}"], config_dir)
     telling = telling or Telling(Console(quiet=True))
     return _run(settings, common, variants, config_dir, telling)
 
@@ -139,7 +162,7 @@ def table(done: Sweep) -> Table:
         within = "-" if variant.interval is None else compare.interval(variant.interval)
         each = " ".join(compare.points(p.difference) for p in variant.paired.values())
         n = max(p.n for p in variant.paired.values())
-        out.add_row(name, compare.points(variant.mean), within, each, str(n))
+        out.add_row(escape(name), compare.points(variant.mean), within, each, str(n))
     return out
 
 
@@ -152,7 +175,10 @@ def _variants(
     for name, words in (named or {PLAIN: ()}).items():
         for chosen in itertools.product(*several):
             parts = [*([] if name == PLAIN and chosen else [name]), *chosen]
-            found[",".join(parts).replace("/", "_")] = [*words, *chosen]
+            folder = ",".join(parts).replace("/", "_")
+            if folder in found:
+                raise ConfigError(f"variants: two of them would be {folder}")
+            found[folder] = [*words, *chosen]
     return found
 
 
@@ -188,6 +214,8 @@ def _run(
         folder = out / f"{name}-{seed}"
         words = [*common, *words, f"seed={seed}"]
         telling.train(words, folder / TRAINING, settings.resume, config_dir)
+        if settings.resume:
+            forget_other(folder / AFTER, folder / TRAINING / LAST)
         path = config.path_word("policy.path", folder / TRAINING / LAST)
         telling.evaluate([*judged, path], folder / AFTER, settings.resume, config_dir)
         found[name][str(seed)] = compare.compare(first, compare.read(folder / AFTER))

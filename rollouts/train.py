@@ -6,6 +6,7 @@ import datetime
 import importlib
 import importlib.util
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,23 +80,11 @@ def train(
         PoolError: if one of several processes is gone.
         KeyboardInterrupt: if it was stopped; a checkpoint was written.
     """
-    composed = config.compose("train", overrides, config_dir)
-    settings = records.convert(composed.config, Settings, error=ConfigError)
+    composed, settings, info = _checked(overrides, config_dir)
     several = _check_processes(settings)
-    for package in ("torch", "transformers", *["accelerate"] * several):
-        if importlib.util.find_spec(package) is None:
-            raise ConfigError(
-                f"train needs {package}, of the extra vlm: pip install 'refergym[vlm]' (EXTRAS=vlm)"
-            )
+    if several and importlib.util.find_spec("accelerate") is None:
+        raise _missing("accelerate")
     folder = Path(settings.out)
-    info = output.RunInfo(
-        config=_fixed(composed.config),
-        choices={k: v for k, v in composed.choices.items() if k != "rollout"},
-        backend=settings.backend.get("_target_", ""),
-        renderer=settings.renderer.get("_target_", ""),
-        pack=open_pack(settings.pack).digest,
-        versions={**output.package_versions(), **output.versions_of(PACKAGES)},
-    )
     if several and peers.count() == 1:
         from refergym.rollouts.rft import ray_train
 
@@ -121,8 +110,79 @@ def finished(folder: Path) -> Outcome | None:
     file = folder / RESULT
     if not file.exists():
         return None
-    trained = records.decode(file.read_bytes(), Trained, error=OutputError)
+    try:
+        trained = records.decode(file.read_bytes(), Trained, error=OutputError)
+    except OutputError as e:
+        raise OutputError(f"{file}: {e}") from e
     return Outcome(folder=folder, trained=trained)
+
+
+def ended(overrides: Sequence[str], config_dir: str | Path | None = None) -> Outcome | None:
+    """Return what a training gave that these words would go on with, if they ask for no more of it.
+
+    Args:
+        overrides: as in `train`, with resume=true.
+        config_dir: the same.
+
+    Raises:
+        ConfigError: as `train` does.
+        OutputError: if the folder holds another training.
+    """
+    composed, settings, info = _checked(overrides, config_dir)
+    done = finished(Path(settings.out))
+    if done is None:
+        return None
+    output.check_same(Path(settings.out) / output.RUN, info)
+    same = all(done.trained.config[key] == composed.config[key] for key in ("steps", "minutes"))
+    return done if same else None
+
+
+def check(overrides: Sequence[str], config_dir: str | Path | None = None) -> None:
+    """Find out what is wrong with a training's words before anything is played.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    _checked(overrides, config_dir)
+
+
+def _checked(
+    overrides: Sequence[str], config_dir: str | Path | None
+) -> tuple[config.Composed, Settings, output.RunInfo]:
+    composed = config.compose("train", overrides, config_dir)
+    settings = records.convert(composed.config, Settings, error=ConfigError)
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise _missing(package)
+    _optimisation(settings)
+    info = output.RunInfo(
+        config=_fixed(composed.config),
+        choices={k: v for k, v in composed.choices.items() if k != "rollout"},
+        backend=settings.backend.get("_target_", ""),
+        renderer=settings.renderer.get("_target_", ""),
+        pack=open_pack(settings.pack).digest,
+        versions={**output.package_versions(), **output.versions_of(PACKAGES)},
+    )
+    return composed, settings, info
+
+
+def _missing(package: str) -> ConfigError:
+    return ConfigError(
+        f"train needs {package}, of the extra vlm: pip install 'refergym[vlm]' (EXTRAS=vlm)"
+    )
+
+
+def _optimisation(settings: Settings) -> tuple[Any, Any]:
+    """Return the learner's Learning and LossSettings, whose modules need torch."""
+    from refergym.agents.rft.learner import Learning
+    from refergym.agents.rft.losses import LossSettings
+
+    learner = settings.learner
+    path = "learner.learning"
+    learning = records.convert(learner.learning, Learning, error=ConfigError, path=path)
+    return learning, records.convert(
+        learner.loss, LossSettings, error=ConfigError, path="learner.loss"
+    )
 
 
 def _check_processes(settings: Settings) -> bool:
@@ -162,9 +222,8 @@ def _train(
     import torch
 
     from refergym.agents import folders
-    from refergym.agents.rft.learner import Learning, RftLearner
+    from refergym.agents.rft.learner import RftLearner
     from refergym.agents.rft.likelihood import Likelihood
-    from refergym.agents.rft.losses import LossSettings
     from refergym.agents.vlm import TransformersPolicy
     from refergym.rollouts.rft import checkpoints
     from refergym.rollouts.rft.journal import Journal
@@ -188,8 +247,7 @@ def _train(
         raise ConfigError("policy.temperature: expected > 0, or all of a group answer alike")
     policy = made_policy({**node, "path": str(folder / LAST)}) if resumed else began
     assert isinstance(policy, TransformersPolicy), "made by the same config"
-    learning = records.convert(settings.learner.learning, Learning, error=ConfigError)
-    loss = records.convert(settings.learner.loss, LossSettings, error=ConfigError)
+    learning, loss = _optimisation(settings)
     plans = _plans(settings, composed, node, versions)
     likelihood = Likelihood(
         processor=policy.processor, prompter=policy.prompter, dialect=policy.dialect,
@@ -269,7 +327,10 @@ def _plans(
     )
     starts = None
     if settings.evaluate.suite is not None:
-        path = suites.find(settings.evaluate.suite)
+        try:
+            path = suites.find(settings.evaluate.suite)
+        except ConfigError as e:
+            raise ConfigError(f"evaluate.{e}") from e
         suites.check_pack(path, open_pack(settings.pack))
         starts = str(path)
     judged = msgspec.structs.replace(
@@ -353,7 +414,12 @@ def _conclusion(done: Outcome) -> str:
     said = ""
     if found:
         said = f"; held-out success {found[0]['evaluated']:.2f} -> {found[-1]['evaluated']:.2f}"
+    rows = done.trained.rows
+    if rows and not any(row.get("norm") for row in rows):
+        said += "; NOTHING was learned: no group told better from worse"
+    kept = [done.folder / name for name in (LAST, BEST) if (done.folder / name).exists()]
+    word = shlex.quote(config.path_word("policy.path", kept[-1]))
     return (
-        f"{done.trained.steps} steps{said}. Checkpoints {done.folder / LAST} and"
-        f" {done.folder / BEST}: refergym evaluate policy=nano policy.path={done.folder / BEST}"
+        f"{done.trained.steps} steps{said}. {' and '.join(map(str, kept))}:"
+        f" refergym evaluate policy={done.trained.choices['policy']} {word}"
     )

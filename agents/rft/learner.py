@@ -7,8 +7,9 @@ whole by each of them, or spread over them (FSDP2, arXiv 2304.11277).
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import torch
 from torch.distributed.checkpoint import state_dict as whole
 
@@ -40,28 +41,31 @@ from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 
 Sums = dict[str, torch.Tensor]
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Learning(Record, frozen=True, kw_only=True):
     """How a learner steps."""
 
-    lr: float
+    lr: Positive
     """learning rate after the warm-up"""
-    warmup: int
+    warmup: Whole
     """steps until there"""
-    weight_decay: float
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)]
     """of AdamW"""
-    clip: float
+    clip: Positive
     """greatest norm of a gradient"""
-    epochs: int
+    epochs: Count
     """times that a batch is gone over"""
-    minibatches: int
+    minibatches: Count
     """steps of an epoch"""
-    budget: int
+    budget: Count
     """tokens of prompts and answers that are run at once, at most"""
     learns: tuple[str, ...]
     """parts of the model, by how their names begin; empty lets all learn"""
-    lora: int
+    lora: Whole
     """rank of LoRA in the language model; 0 has none"""
     checkpointing: bool
     """gradient checkpointing: less memory, a third more time"""

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from refergym.rollouts.rft.settings import Rollout
 log = logging.getLogger(__name__)
 TRIES = 3
 """to start Ray on this machine; it gives up by itself where other processes leave it no time"""
+ANSWER_S = 10.0
+"""s that a cluster's address has to take a connection"""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 EXIT = re.compile(r"(?:Worker exit detail|The actor died because|cause):?\s*([^.]+)")
 
@@ -49,6 +52,7 @@ def connect(settings: Rollout, more_cpus: int = 0) -> bool:
         if settings.address is None:
             _start_here(settings, more_cpus)
             return True
+        _check_there(settings.address)
         try:
             ray.init(address=settings.address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as e:
@@ -59,6 +63,17 @@ def connect(settings: Rollout, more_cpus: int = 0) -> bool:
         ray.shutdown()
         raise
     return True
+
+
+def _check_there(address: str) -> None:
+    """Ask whether anybody listens at "host:port"; Ray would try for minutes."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1], int(found[2])), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as e:
+        raise ConfigError(f"rollout.address: nobody listens at {address} ({e})") from e
 
 
 def options(settings: Rollout, cpus: float, gpus: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from refergym.assets import records
 from refergym.rollouts.errors import ConfigError, OutputError, PoolError
 from refergym.rollouts.plan import Plan
 from refergym.rollouts.rft.clock import IDLE
@@ -83,7 +84,9 @@ class RayCollector:
         self._temperatures, self._settings, self._threads = dict(temperatures), settings, threads
         self._faults = None
         if settings.faults is not None:
-            self._faults = msgspec.convert(settings.faults, Faults)
+            self._faults = records.convert(
+                settings.faults, Faults, error=ConfigError, path="rollout.faults"
+            )
         # the lock is for what both threads touch; no call of Ray that may take long is made in it
         self._change = threading.Condition()
         self._queue = Queue(plans, next(iter(plans.values())).batch, settings.retries)

@@ -84,7 +84,7 @@ class Settings(EnvSettings, frozen=True, kw_only=True):
     pool: Count | None
     keep: Annotated[float, msgspec.Meta(gt=0, le=1)]
     save_every: Count
-    threads: Count
+    threads: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     out: Annotated[str, msgspec.Meta(min_length=1)]
     resume: bool
     tensorboard: bool

@@ -1,5 +1,7 @@
 """`refergym compare`: two evaluations of the same starts."""
 
+import shutil
+
 import pytest
 
 from refergym.rollouts import cli, compare
@@ -57,10 +59,25 @@ def test_other_starts_are_no_comparison(folders):
         compare.compare(compare.read(folders / "oracle"), compare.read(folders / "other"))
 
 
+def test_a_folder_counts_once(folders, capsys):
+    after = f"after=[{folders / 'oracle'},{folders / 'oracle'}]"
+    assert cli.main(["compare", f"before={folders / 'random'}", after]) == 2
+    assert "oracle is there twice" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_named(folders, tmp_path, capsys):
     with pytest.raises(OutputError, match="no finished evaluation"):
         compare.read(tmp_path)
     with pytest.raises(OutputError, match="no episodes of policy center; it has random, oracle"):
         compare.read(folders / "random", "center")
+    shutil.copy(folders / "random" / "results.json", tmp_path)
+    with pytest.raises(OutputError, match=r"\(no episodes\.jsonl\)"):
+        compare.read(tmp_path)
+    (tmp_path / "results.json").write_text('{"rows": [')
+    with pytest.raises(OutputError, match=rf"^{tmp_path}: .*truncated"):
+        compare.read(tmp_path)
+    words = [f"before={folders / 'random'}", f"after={folders / 'random'}", "whose=oracle"]
+    assert cli.main(["compare", *words]) == 0
+    assert "+0.0 points" in capsys.readouterr().out
     assert cli.main(["compare", f"before={tmp_path}"]) == 2
     assert "after" in capsys.readouterr().err

@@ -1,5 +1,8 @@
 """`refergym lift`: the whole loop in small, with the shipped nano."""
 
+import json
+import shutil
+
 import pytest
 
 pytest.importorskip("torch")
@@ -62,10 +65,54 @@ def test_it_goes_on_where_it_stopped(folder, capsys):
     assert (was.rows, was.paired) == (now.rows, now.paired)
 
 
-def test_a_wrong_word_is_named_before_anything_runs(tmp_path, capsys):
-    assert cli.main(["lift", "learner.memberz=3", f"out={tmp_path / 'no'}"]) == 2
-    assert "learner.members" in capsys.readouterr().err
+def test_other_settings_are_not_gone_on_with(folder, capsys):
+    words = [*WORDS, f"out={folder}", "resume=true", "learner.learning.lr=0.5"]
+    assert cli.main(["lift", *words]) == 2
+    assert "learner.learning.lr was 2e-05" in capsys.readouterr().err
+
+
+def test_more_steps_are_learned_and_played_anew(folder, tmp_path):
+    out = tmp_path / "more"
+    shutil.copytree(folder, out)
+    was = played_weights(out / lift.AFTER)
+    assert cli.main(["lift", *WORDS, f"out={out}", "resume=true", "steps=2"]) == 0
+    done = records.decode((out / lift.RESULT).read_bytes(), lift.Lift)
+    assert done.steps == 2
+    weights = {name: played_weights(out / name) for name in (lift.BEFORE, lift.AFTER)}
+    assert weights[lift.AFTER] == played_weights(out / lift.SHOWN_AFTER)
+    assert len({was, *weights.values()}) == 3
+    assert weights[lift.BEFORE] == played_weights(folder / lift.BEFORE)
+
+
+def played_weights(folder):
+    """What the tested policy was, by the run and by each of its episodes."""
+    (known,) = set(json.loads((folder / "run.json").read_text())["weights"].values())
+    found = read_episodes(folder / "episodes.jsonl")
+    assert {e.policy_version for e in found if e.policy == "nano"} == {known}
+    return known
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["learner.memberz=3"], "learner.members"),
+        (["learner.groups=0"], "learner.groups: expected >= 1, got 0"),
+        (["shown_in=foo"], "shown_in: backend: no choice 'foo'"),
+        (["learner.learning.clip=-1"], "learner.learning.clip: expected > 0, got -1"),
+        (["policy.pathh=x"], "policy.path"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(words, message, tmp_path, capsys):
+    assert cli.main(["lift", *words, f"out={tmp_path / 'no'}"]) == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_words_go_where_they_belong():
+    words = ["policy=vlm", "policy.path=a", "policy.temperature=0.9", "scene.rows=1", "steps=3"]
+    shared, learned = lift.split_words(words)
+    assert shared == ["policy=vlm", "policy.path=a", "scene.rows=1"]
+    assert learned == ["policy.temperature=0.9", "steps=3"], "evaluations are greedy"
 
 
 def test_the_chart_spans_what_was_learned():

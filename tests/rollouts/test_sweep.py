@@ -79,6 +79,18 @@ def test_what_is_wrong_is_said_first(tmp_path, capsys):
     assert "did you mean credit?" in capsys.readouterr().err
     assert cli.main(["train", "--multirun", *WORDS, "learner.memberz=2,3", out]) == 2
     assert "learner.members" in capsys.readouterr().err
+    for words, message in (
+        (["seeds=[1,1]"], "seeds: expected different ones"),
+        (["seeds=[-1]"], "seeds[0]: expected >= 0, got -1"),
+        (["policy.path=a,b"], "policy.path: all variants begin with the same weights"),
+        (["learner.groups=0"], "learner.groups: expected >= 1, got 0"),
+        (["variants={a/b: [], a_b: []}"], "variants: two of them would be a_b"),
+        (["reward=glob(*)"], "reward: write its values with commas"),
+        (["learner.learning.lr=interval(0,1)"], "learner.learning.lr: write its values"),
+        ([f"policy.name={'x' * 300},b"], "too long for the name of a folder"),
+    ):
+        assert cli.main(["train", "--multirun", *WORDS, *words, out]) == 2, words
+        assert message in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
 
 

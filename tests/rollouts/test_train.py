@@ -118,7 +118,13 @@ def test_a_signal_leaves_a_checkpoint_from_which_it_goes_on(number, whole, tmp_p
         (["learner.learning.learns=[towers]"], "the model has no part towers"),
         (["rollout.staleness=1"], r"rollout\.staleness: needs rollout=ray"),
         (["+rollout.faults.crash=0.1"], r"rollout\.faults"),
-        (["evaluate.suite=nowhere"], "suite: expected a file of tasks"),
+        (["evaluate.suite=nowhere"], r"^evaluate\.suite: expected a file of tasks"),
+        (["learner.learning.clip=-1"], r"^learner\.learning\.clip: expected > 0, got -1"),
+        (["learner.learning.epochs=0"], r"^learner\.learning\.epochs: expected >= 1"),
+        (["learner.loss.mean=foo"], r"^learner\.loss\.mean: expected one of"),
+        (["learner.credit.gamma=2"], r"^learner\.credit\.gamma: expected in \[0, 1\], got 2"),
+        (["rollout=ray", "+rollout.faults={crsh: 1}"], r"^rollout\.faults\.crsh: unknown field"),
+        (["rollout=ray", "rollout.address=127.0.0.1:9"], r"^rollout\.address: nobody listens at"),
     ],
 )
 def test_what_cannot_be_is_named_and_leaves_no_run_behind(words, message, tmp_path):
@@ -136,6 +142,18 @@ def test_episodes_go_on_anew_from_inside_others(tmp_path):
     assert 0 <= row["branches_flat"] <= 1
     assert row["episodes"] in (6, 9), "of the groups alone"
     assert row["lost"] == 0
+
+
+def test_where_nothing_was_learned_it_says_so(tmp_path, capsys):
+    words = [*WORDS, "steps=1", "evaluate.episodes=0", "reward=sparse", f"out={tmp_path / 'a b'}"]
+    words[WORDS.index(next(w for w in WORDS if w.startswith("learner.groups")))] = (
+        "learner.groups=1"
+    )
+    assert cli.main(["train", *words, "policy.max_new_tokens=1"]) == 0
+    told = capsys.readouterr().out
+    assert "NOTHING was learned" in told
+    assert "best" not in told, "there was no evaluation"
+    assert f"'policy.path='\"'\"'{tmp_path / 'a b' / 'last'}'" in told
 
 
 def test_another_training_is_not_gone_on_with(whole):
