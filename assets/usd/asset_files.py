@@ -1,0 +1,101 @@
+"""One USD file for each asset of a pack, usable alone: geometry, texture, hulls, mass, labels.
+
+/NAME            rigid body at scale 1, semantic label `class`
+/geometry      scaled by a scene
+/visual      the textured mesh
+/collision   a mesh for each convex part, not drawn
+/looks         surface (what it looks like), contact (friction)
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from refergym.assets import records
+from refergym.assets.inertia import ROLLING_FRICTION, SPINNING_FRICTION, dynamics
+from refergym.assets.library import Pack
+from refergym.assets.spec import Pose
+from refergym.assets.usd import bodies, cache, looks, shapes
+from refergym.assets.usd.names import prim_name
+from refergym.assets.usd.pixar import Kind, Usd, UsdGeom, UsdPhysics
+
+VERSION = 1
+"""of the files' form; another one makes them anew"""
+_HERE = Pose(position=(0.0, 0.0, 0.0))
+
+
+def add_asset(pack: Pack, name: str, folder: Path, cached: Path) -> str:
+    """Put an asset's files into a folder of a stage, made once and kept in a cache.
+
+    Args:
+        pack: where the asset is.
+        name: of the asset.
+        folder: of the stage.
+        cached: folder of the cache.
+
+    Returns:
+        The file, relative to the folder: "./assets/mug_000/mug_000.usdc".
+
+    Raises:
+        PackError: if the asset is not in the pack, or damaged.
+        OSError: if a folder cannot be written.
+    """
+    key = cache.key(["asset", VERSION, records.digest(pack[name])])
+    made = cache.entry(cached, key, lambda part: write_asset(pack, name, part))
+    cache.copy(made, folder / "assets" / prim_name(name))
+    return f"./assets/{prim_name(name)}/{prim_name(name)}.usdc"
+
+
+def write_asset(pack: Pack, name: str, folder: Path) -> Path:
+    """Write NAME.usdc and NAME.png into a folder; returns the former; raises as `add_asset`."""
+    info, visual, parts = pack[name], pack.mesh(name), pack.hulls(name)
+    file = prim_name(name)
+    Image.fromarray(np.asarray(visual.texture)).save(folder / f"{file}.png", compress_level=4)
+    path = folder / f"{file}.usdc"
+    stage = new_stage(path)
+    root = UsdGeom.Xform.Define(stage, f"/{file}").GetPrim()
+    stage.SetDefaultPrim(root)
+    Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
+    shapes.label(root, **{"class": info.category})
+    moves = dynamics(info)
+    if info.top is None:  # furniture stands still
+        bodies.rigid(root, moves)
+    looks_at = UsdGeom.Scope.Define(stage, f"/{file}/looks").GetPath().pathString
+    surface = looks.preview(
+        stage, f"{looks_at}/surface", (1, 1, 1), texture=f"./{file}.png", wrap="clamp"
+    )
+    contact = looks.touch(
+        stage,
+        f"{looks_at}/contact",
+        moves.friction,
+        spinning=SPINNING_FRICTION,
+        rolling=ROLLING_FRICTION,
+    )
+    geometry = UsdGeom.Xform.Define(stage, f"/{file}/geometry")
+    shapes.place(geometry.GetPrim(), _HERE, 1.0)
+    drawn = shapes.mesh(
+        stage,
+        f"/{file}/geometry/visual",
+        visual.vertices,
+        visual.faces,
+        normals=visual.normals,
+        st=visual.uv * np.float32((1, -1)) + np.float32((0, 1)),
+    )
+    drawn.CreateDoubleSidedAttr(True)
+    looks.bind(drawn.GetPrim(), surface)
+    solid = UsdGeom.Xform.Define(stage, f"/{file}/geometry/collision").GetPrim()
+    looks.bind(solid, contact, "physics")
+    for k, points in enumerate(parts):
+        shapes.hull(stage, f"{solid.GetPath()}/part_{k}", points)
+    stage.GetRootLayer().Save()
+    return path
+
+
+def new_stage(path: Path) -> Usd.Stage:
+    """Make a stage in metres and kilograms, z up."""
+    stage = Usd.Stage.CreateNew(str(path))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    return stage
