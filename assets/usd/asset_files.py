@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from refergym.assets import records
+from refergym.assets.identifiers import identifier
 from refergym.assets.inertia import ROLLING_FRICTION, SPINNING_FRICTION, dynamics
 from refergym.assets.library import Pack
 from refergym.assets.spec import Pose
 from refergym.assets.usd import bodies, cache, looks, shapes
-from refergym.assets.usd.names import prim_name
 from refergym.assets.usd.pixar import Kind, Usd, UsdGeom, UsdPhysics
 
 VERSION = 1
@@ -43,14 +43,14 @@ def add_asset(pack: Pack, name: str, folder: Path, cached: Path) -> str:
     """
     key = cache.key(["asset", VERSION, records.digest(pack[name])])
     made = cache.entry(cached, key, lambda part: write_asset(pack, name, part))
-    cache.copy(made, folder / "assets" / prim_name(name))
-    return f"./assets/{prim_name(name)}/{prim_name(name)}.usdc"
+    cache.copy(made, folder / "assets" / identifier(name))
+    return f"./assets/{identifier(name)}/{identifier(name)}.usdc"
 
 
 def write_asset(pack: Pack, name: str, folder: Path) -> Path:
     """Write NAME.usdc and NAME.png into a folder; returns the former; raises as `add_asset`."""
     info, visual, parts = pack[name], pack.mesh(name), pack.hulls(name)
-    file = prim_name(name)
+    file = identifier(name)
     Image.fromarray(np.asarray(visual.texture)).save(folder / f"{file}.png", compress_level=4)
     path = folder / f"{file}.usdc"
     stage = new_stage(path)
@@ -80,14 +80,13 @@ def write_asset(pack: Pack, name: str, folder: Path) -> Path:
         visual.vertices,
         visual.faces,
         normals=visual.normals,
-        st=visual.uv * np.float32((1, -1)) + np.float32((0, 1)),
+        st=np.column_stack([visual.uv[:, 0], 1 - visual.uv[:, 1]]),
     )
     drawn.CreateDoubleSidedAttr(True)
     looks.bind(drawn.GetPrim(), surface)
-    solid = UsdGeom.Xform.Define(stage, f"/{file}/geometry/collision").GetPrim()
-    looks.bind(solid, contact, "physics")
+    solid = UsdGeom.Xform.Define(stage, f"/{file}/geometry/collision").GetPath()
     for k, points in enumerate(parts):
-        shapes.hull(stage, f"{solid.GetPath()}/part_{k}", points)
+        shapes.hull(stage, f"{solid}/part_{k}", points, contact)
     stage.GetRootLayer().Save()
     return path
 

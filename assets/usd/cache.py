@@ -24,7 +24,7 @@ def file_sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def entry(folder: Path, key: str, make: Callable[[Path], None]) -> Path:
+def entry(folder: Path, key: str, make: Callable[[Path], object]) -> Path:
     """Return the folder of an entry, making it first if it is not there.
 
     Args:

@@ -1,8 +1,8 @@
 """Where things stand in a stage: the paths of its prims."""
 
-import re
 from collections.abc import Iterable
 
+from refergym.assets.identifiers import identifiers
 from refergym.assets.spec import SceneSpec
 
 FILE = "scene.usda"
@@ -53,21 +53,5 @@ def joint_paths() -> tuple[str, ...]:
 
 
 def paths(parent: str, ids: Iterable[str]) -> tuple[str, ...]:
-    """Return a path under a parent for each id: characters that USD refuses become "_".
-
-    Names that would come twice get a number.
-    """
-    taken: dict[str, None] = {}
-    for id_ in ids:
-        name = plain = prim_name(id_)
-        number = 2
-        while name in taken:
-            name, number = f"{plain}_{number}", number + 1
-        taken[name] = None
-    return tuple(f"{parent}/{name}" for name in taken)
-
-
-def prim_name(text: str) -> str:
-    """Return a text as the name of a prim."""
-    name = re.sub(r"\W", "_", text, flags=re.ASCII)
-    return f"_{name}" if not name or name[0].isdigit() else name
+    """Return a path under a parent for each id, which need not be the name of a prim."""
+    return tuple(f"{parent}/{name}" for name in identifiers(ids))

@@ -81,8 +81,8 @@ def write_robot(folder: Path) -> Path:
         bodies.rigid(prim, bodies.principal_dynamics(link.mass, link.com, link.inertia, FRICTION))
         _weightless(prim)
         _draw(stage, f"{_ROOT}/{link.name}/visual", visuals[link.name], paint)
-        hull = shapes.hull(stage, f"{_ROOT}/{link.name}/collision", _corners(link))
-        looks.bind(hull.GetPrim(), pads if "finger" in link.name else plain, "physics")
+        contact = pads if "finger" in link.name else plain
+        shapes.hull(stage, f"{_ROOT}/{link.name}/collision", _corners(link), contact)
     for frame in described.frames:
         mark = UsdGeom.Xform.Define(stage, f"{_ROOT}/{frame.link}/{frame.name}").GetPrim()
         shapes.place(mark, matrix_pose(frame.origin))

@@ -4,10 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
+from refergym.assets.hull_meshes import hull_mesh
 from refergym.assets.spec import Pose
-from refergym.assets.usd.pixar import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdSemantics, Vt
+from refergym.assets.usd import looks
+from refergym.assets.usd.pixar import (
+    Gf,
+    Sdf,
+    Usd,
+    UsdGeom,
+    UsdPhysics,
+    UsdSemantics,
+    UsdShade,
+    Vt,
+)
 
 Array = NDArray[np.float64]
 
@@ -84,22 +94,34 @@ def mesh(
     return made
 
 
-def hull(stage: Usd.Stage, path: str, points: Array) -> UsdGeom.Mesh:
-    """Write the convex hull of points [K, 3] m as a collider that is not drawn."""
+def hull(stage: Usd.Stage, path: str, points: Array, contact: UsdShade.Material) -> UsdGeom.Mesh:
+    """Write the convex hull of points [K, 3] m as a collider that is not drawn.
+
+    Args:
+        stage: where to.
+        path: of the mesh.
+        points: [K, 3] m.
+        contact: one of `looks.touch`.
+    """
     corners, faces = hull_mesh(points)
-    made = mesh(stage, path, corners, faces)
-    _collides(made.GetPrim())
+    a, b, c = (corners[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    made = mesh(stage, path, corners, faces, normals=normals.repeat(3, axis=0))
+    _collides(made.GetPrim(), contact)
     UsdPhysics.MeshCollisionAPI.Apply(made.GetPrim()).CreateApproximationAttr("convexHull")
     return made
 
 
-def box(stage: Usd.Stage, path: str, size: Sequence[float]) -> UsdGeom.Cube:
-    """Write a box of full extents [3] m as a collider that is not drawn."""
+def box(
+    stage: Usd.Stage, path: str, size: Sequence[float], contact: UsdShade.Material
+) -> UsdGeom.Cube:
+    """Write a box of full extents [3] m as a collider that is not drawn; see `hull`."""
     made = UsdGeom.Cube.Define(stage, path)
     made.CreateSizeAttr(1.0)
     made.CreateExtentAttr([(-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)])
     made.AddScaleOp(UsdGeom.XformOp.PrecisionDouble).Set(Gf.Vec3d(*size))
-    _collides(made.GetPrim())
+    _collides(made.GetPrim(), contact)
     return made
 
 
@@ -134,18 +156,6 @@ def prism(
     return mesh(stage, path, points, faces, normals=normals, st=st)
 
 
-def hull_mesh(points: Array) -> tuple[Array, NDArray[np.int32]]:
-    """Return the corners [V, 3] and triangles [F, 3] of a convex hull, counter-clockwise."""
-    found = ConvexHull(points)
-    index = np.full(len(points), -1, np.int32)
-    index[found.vertices] = np.arange(len(found.vertices), dtype=np.int32)
-    corners, faces = points[found.vertices], index[found.simplices]
-    a, b, c = (corners[faces[:, k]] for k in range(3))
-    is_inward = (np.cross(b - a, c - a) * found.equations[:, :3]).sum(axis=1) < 0
-    faces[is_inward] = faces[is_inward][:, ::-1]
-    return corners, faces
-
-
 def label(prim: Usd.Prim, **labels: str) -> None:
     """Add semantic labels, by taxonomy: class="mug"."""
     for taxonomy, word in labels.items():
@@ -158,6 +168,8 @@ def _by(values: NDArray[np.floating], points: NDArray[np.floating]) -> str:
     return str(tokens.vertex if len(values) == len(points) else tokens.faceVarying)
 
 
-def _collides(prim: Usd.Prim) -> None:
+def _collides(prim: Usd.Prim, contact: UsdShade.Material) -> None:
     UsdPhysics.CollisionAPI.Apply(prim)
     UsdGeom.Imageable(prim).CreatePurposeAttr(UsdGeom.Tokens.guide)
+    # On each collider: not every engine looks for a physics material above it.
+    looks.bind(prim, contact, "physics")

@@ -16,6 +16,7 @@ from PIL import Image
 from refergym.assets import records
 from refergym.assets.camera import matrix_pose, pose_matrix
 from refergym.assets.footprints import furniture_pose, support_corners
+from refergym.assets.identifiers import identifier
 from refergym.assets.inertia import dynamics
 from refergym.assets.library import Pack, read_file
 from refergym.assets.records import Record
@@ -26,7 +27,6 @@ from refergym.assets.tints import PLAIN
 from refergym.assets.usd import bodies, cache, looks, names, shapes
 from refergym.assets.usd.asset_files import add_asset, new_stage
 from refergym.assets.usd.cameras import write_camera, write_light
-from refergym.assets.usd.names import prim_name
 from refergym.assets.usd.pixar import Gf, Kind, Sdf, Usd, UsdGeom, UsdPhysics, UsdUtils
 from refergym.assets.usd.robot import add_robot, pose_robot
 
@@ -154,15 +154,14 @@ class Writer:
         self._record(prim, support)
         UsdGeom.Scope.Define(self._stage, f"{path}/looks")
         contact = looks.touch(self._stage, f"{path}/looks/contact", support.friction)
-        looks.bind(prim, contact, "physics")
         if support.asset is None:
             self._slab(path, support, support_corners(support))
         else:
             self._furniture(path, support)
         if support.outline is None:
-            shapes.box(self._stage, f"{path}/slab", support.size)
+            shapes.box(self._stage, f"{path}/slab", support.size, contact)
         for k, part in enumerate(convex_parts(self._pack, support)):
-            shapes.hull(self._stage, f"{path}/part_{k}", part)
+            shapes.hull(self._stage, f"{path}/part_{k}", part, contact)
 
     def _furniture(self, path: str, support: SupportSpec) -> None:
         """Show furniture instead of a slab; what it collides with are the support's own parts."""
@@ -258,7 +257,7 @@ def add_texture(pack: Pack, name: str, folder: Path) -> str:
     info = next(t for t in pack.manifest.textures if t.name == name)
     suffix = Path(info.file).suffix.lower()
     is_known = suffix in (".png", ".jpg", ".jpeg")
-    path = folder / "textures" / (prim_name(name) + (suffix if is_known else ".png"))
+    path = folder / "textures" / (identifier(name) + (suffix if is_known else ".png"))
     path.parent.mkdir(parents=True, exist_ok=True)
     if is_known:
         path.write_bytes(read_file(pack.folder, info.file, info.sha256))
