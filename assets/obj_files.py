@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from refergym.assets.hull_meshes import hull_mesh
+from refergym.assets.identifiers import identifiers
 from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
 
@@ -20,6 +21,7 @@ class MeshFiles:
     """Files of an asset at scale 1, z up, m; relative to the folder of the export."""
 
     name: str
+    """of its folder"""
     visual: str
     """OBJ with texture coordinates and a material"""
     texture: str
@@ -28,15 +30,15 @@ class MeshFiles:
     """an OBJ for each convex part"""
 
 
-def write_meshes(pack: Pack, name: str, folder: Path) -> MeshFiles:
-    """Write an asset's meshes below `folder/meshes`.
+def write_meshes(pack: Pack, name: str, folder: Path, stem: str) -> MeshFiles:
+    """Write an asset's meshes to `folder/meshes/STEM`.
 
     Raises:
         PackError: if the asset is not in the pack, or damaged.
         OSError: if the folder cannot be written.
     """
     mesh, parts = pack.mesh(name), pack.hulls(name)
-    place = folder / "meshes" / name
+    place = folder / "meshes" / stem
     place.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(mesh.texture)).save(place / "texture.png", compress_level=4)
     (place / "visual.mtl").write_text("newmtl surface\nKd 1 1 1\nmap_Kd texture.png\n")
@@ -50,17 +52,18 @@ def write_meshes(pack: Pack, name: str, folder: Path) -> MeshFiles:
     for k, points in enumerate(parts):
         (place / f"part_{k}.obj").write_text(_hull_obj(points))
     return MeshFiles(
-        name=name,
-        visual=f"meshes/{name}/visual.obj",
-        texture=f"meshes/{name}/texture.png",
-        parts=tuple(f"meshes/{name}/part_{k}.obj" for k in range(len(parts))),
+        name=stem,
+        visual=f"meshes/{stem}/visual.obj",
+        texture=f"meshes/{stem}/texture.png",
+        parts=tuple(f"meshes/{stem}/part_{k}.obj" for k in range(len(parts))),
     )
 
 
 def scene_meshes(scene: SceneSpec, pack: Pack, folder: Path) -> dict[str, MeshFiles]:
     """Write the meshes of every asset among a scene's objects; by name; raises as above."""
     used = dict.fromkeys(thing.asset for thing in scene.objects)
-    return {name: write_meshes(pack, name, folder) for name in used}
+    stems = zip(used, identifiers(used), strict=True)
+    return {name: write_meshes(pack, name, folder, stem) for name, stem in stems}
 
 
 def _hull_obj(points: Array) -> str:

@@ -26,25 +26,24 @@ _HERE = Pose(position=(0.0, 0.0, 0.0))
 
 
 def add_asset(pack: Pack, name: str, folder: Path, cached: Path) -> str:
-    """Put an asset's files into a folder of a stage, made once and kept in a cache.
+    """Put an asset's files into a folder, made once and kept in a cache.
 
     Args:
         pack: where the asset is.
         name: of the asset.
-        folder: of the stage.
+        folder: of this asset alone; made if it is not there.
         cached: folder of the cache.
 
     Returns:
-        The file, relative to the folder: "./assets/mug_000/mug_000.usdc".
+        The name of the USD file: "mug_000.usdc".
 
     Raises:
         PackError: if the asset is not in the pack, or damaged.
         OSError: if a folder cannot be written.
     """
     key = cache.key(["asset", VERSION, records.digest(pack[name])])
-    made = cache.entry(cached, key, lambda part: write_asset(pack, name, part))
-    cache.copy(made, folder / "assets" / identifier(name))
-    return f"./assets/{identifier(name)}/{identifier(name)}.usdc"
+    cache.copy(cache.entry(cached, key, lambda part: write_asset(pack, name, part)), folder)
+    return f"{identifier(name)}.usdc"
 
 
 def write_asset(pack: Pack, name: str, folder: Path) -> Path:

@@ -7,6 +7,8 @@ from refergym.assets.spec import SceneSpec
 
 FILE = "scene.usda"
 """of a stage, in its folder"""
+ROOM = "room.usdc"
+"""its layer of supports and fixtures"""
 WORLD = "/World"
 PHYSICS_SCENE = f"{WORLD}/physics_scene"
 OBJECTS = f"{WORLD}/objects"

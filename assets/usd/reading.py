@@ -82,7 +82,9 @@ def _as_shown(scene: SceneSpec, prims: list[Usd.Prim], kind: str) -> SceneSpec:
     poses_then = scene.settled.get(kind, ()) if kind else tuple(t.pose for t in scene.objects)
     poses_now = tuple(shapes.placed(prim) for prim in prims)
     scales = tuple(_scale(prim) for prim in prims)
-    if poses_now == poses_then and scales == tuple(t.scale for t in scene.objects):
+    is_whole = all(len(rest) == len(prims) for rest in scene.settled.values())
+    is_same = poses_now == poses_then and scales == tuple(t.scale for t in scene.objects)
+    if is_whole and is_same:
         return scene
     objects = tuple(
         msgspec.structs.replace(thing, pose=_canonical(pose), scale=scale)
@@ -138,5 +140,9 @@ def _named(prim: Usd.Prim) -> Iterator[None]:
 
 
 def _canonical(pose: Pose) -> Pose:
-    w, x, y, z = (float(v) for v in poses.canonical(np.array(pose.orientation)))
+    """Return the same pose with a unit quaternion, w >= 0; as it is if it has one."""
+    turn = np.array(pose.orientation)
+    if turn[0] >= 0 and abs(turn @ turn - 1) < 1e-6:
+        return pose
+    w, x, y, z = (float(v) for v in poses.canonical(turn))
     return msgspec.structs.replace(pose, orientation=(w, x, y, z))

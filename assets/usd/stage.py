@@ -16,7 +16,7 @@ from PIL import Image
 from refergym.assets import records
 from refergym.assets.camera import matrix_pose, pose_matrix
 from refergym.assets.footprints import furniture_pose, support_corners
-from refergym.assets.identifiers import identifier
+from refergym.assets.identifiers import identifier, identifiers
 from refergym.assets.inertia import dynamics
 from refergym.assets.library import Pack, read_file
 from refergym.assets.records import Record
@@ -52,7 +52,7 @@ def write_stage(
     Args:
         scene: any scene.
         pack: where its assets are.
-        folder: gets scene.usda, assets/, textures/ and robots/; made if it is not there.
+        folder: gets scene.usda, room.usdc, assets/, textures/ and robots/; made if it is not there.
         poses: kind of backend whose poses at rest the objects stand at; None takes the composed.
         robot: False leaves out the arm and its pedestal.
         cached: folder in which files of assets are kept between exports; None takes
@@ -69,7 +69,8 @@ def write_stage(
     start = [t.pose for t in scene.objects] if poses is None else list(scene.poses(poses))
     path = folder / names.FILE
     folder.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    for file in (path, folder / names.ROOM):
+        file.unlink(missing_ok=True)
     kept = cache.default_folder() if cached is None else cached
     Writer(scene, pack, folder, kept).write(path, start, poses, robot=robot)
     return path
@@ -97,7 +98,10 @@ class Writer:
         """See `write_stage`."""
         self._scene, self._pack, self._folder, self._cached = scene, pack, folder, cached
         self._stage: Any = None
+        used = [s.asset for s in (*scene.supports, *scene.objects) if s.asset is not None]
+        self._places = dict(zip(dict.fromkeys(used), identifiers(dict.fromkeys(used)), strict=True))
         self._files: dict[str, str] = {}
+        self._pictures: dict[str, str] = {}
 
     def write(self, path: Path, start: list[Pose], kind: str | None, *, robot: bool) -> None:
         """Write everything; see `write_stage`."""
@@ -120,15 +124,24 @@ class Writer:
             UsdGeom.Scope.Define(stage, scope)
         self._record(write_camera(stage, names.camera_path(scene), scene.camera), scene.camera)
         write_light(stage, names.LIGHTS, scene.light)
-        for path_, support in zip(names.support_paths(scene), scene.supports, strict=True):
-            self._support(path_, support)
-        for path_, fixture in zip(names.fixture_paths(scene), scene.fixtures, strict=True):
-            self._fixture(path_, fixture)
+        self._room()
         for path_, thing, pose in zip(names.object_paths(scene), scene.objects, start, strict=True):
             self._object(path_, thing, pose)
         if robot:
             self._robot()
         stage.GetRootLayer().Save()
+
+    def _room(self) -> None:
+        """Write what does not move: into a binary layer below, as outlines have many corners."""
+        scene, root = self._scene, self._stage.GetRootLayer()
+        layer = Sdf.Layer.CreateNew(str(self._folder / names.ROOM))
+        root.subLayerPaths.append(f"./{names.ROOM}")
+        with Usd.EditContext(self._stage, layer):
+            for path, support in zip(names.support_paths(scene), scene.supports, strict=True):
+                self._support(path, support)
+            for path, fixture in zip(names.fixture_paths(scene), scene.fixtures, strict=True):
+                self._fixture(path, fixture)
+        layer.Save()
 
     def _object(self, path: str, thing: ObjectSpec, pose: Pose) -> None:
         info = self._pack[thing.asset]
@@ -234,13 +247,15 @@ class Writer:
 
     def _asset(self, name: str) -> str:
         if name not in self._files:
-            self._files[name] = add_asset(self._pack, name, self._folder, self._cached)
+            place = f"assets/{self._places[name]}"
+            file = add_asset(self._pack, name, self._folder / place, self._cached)
+            self._files[name] = f"./{place}/{file}"
         return self._files[name]
 
     def _texture(self, name: str) -> str:
-        if name not in self._files:
-            self._files[name] = add_texture(self._pack, name, self._folder)
-        return self._files[name]
+        if name not in self._pictures:
+            self._pictures[name] = add_texture(self._pack, name, self._folder)
+        return self._pictures[name]
 
     def _record(self, prim: Usd.Prim, record: Record) -> None:
         _note(prim, RECORD, records.canonical_json(record).decode())
