@@ -42,7 +42,8 @@ def write_meshes(pack: Pack, name: str, folder: Path, stem: str) -> MeshFiles:
     place.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(mesh.texture)).save(place / "texture.png", compress_level=4)
     (place / "visual.mtl").write_text("newmtl surface\nKd 1 1 1\nmap_Kd texture.png\n")
-    lines = ["mtllib visual.mtl", "o visual"]
+    info = pack[name]
+    lines = [f"# {info.licence}. {info.attribution}", "mtllib visual.mtl", "o visual"]
     lines += _rows("v", mesh.vertices)
     lines += _rows("vt", np.column_stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]]))
     lines += _rows("vn", mesh.normals)

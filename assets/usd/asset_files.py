@@ -55,6 +55,7 @@ def write_asset(pack: Pack, name: str, folder: Path) -> Path:
     stage = new_stage(path)
     root = UsdGeom.Xform.Define(stage, f"/{file}").GetPrim()
     stage.SetDefaultPrim(root)
+    stage.GetRootLayer().comment = f"{info.licence}. {info.attribution}"
     Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
     shapes.label(root, **{"class": info.category})
     moves = dynamics(info)

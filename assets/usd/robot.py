@@ -10,6 +10,7 @@
 
 import functools
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def add_robot(folder: Path, cached: Path) -> str:
 
 
 def write_robot(folder: Path) -> Path:
-    """Write panda.usdc, at the default posture, and return its path."""
+    """Write panda.usdc, at the default posture, and its licence; returns the path."""
     described = read_urdf(panda_urdf())
     path = folder / "panda.usdc"
     stage = new_stage(path)
@@ -93,6 +94,8 @@ def write_robot(folder: Path) -> Path:
         _join(stage, joint)
     pose_robot(stage, _ROOT, RobotSpec())
     stage.GetRootLayer().Save()
+    for file in ("LICENSE.txt", "NOTICE"):
+        shutil.copyfile(FOLDER / file, folder / file)
     return path
 
 

@@ -98,8 +98,9 @@ class Writer:
         """See `write_stage`."""
         self._scene, self._pack, self._folder, self._cached = scene, pack, folder, cached
         self._stage: Any = None
-        used = [s.asset for s in (*scene.supports, *scene.objects) if s.asset is not None]
-        self._places = dict(zip(dict.fromkeys(used), identifiers(dict.fromkeys(used)), strict=True))
+        furniture = [s.asset for s in scene.supports if s.asset is not None]
+        used = dict.fromkeys([*furniture, *(thing.asset for thing in scene.objects)])
+        self._places = dict(zip(used, identifiers(used), strict=True))
         self._files: dict[str, str] = {}
         self._pictures: dict[str, str] = {}
 

@@ -6,7 +6,7 @@ import furnished
 import msgspec
 import numpy as np
 import pytest
-from pxr import Gf, Usd, UsdGeom, UsdLux, UsdPhysics, UsdSemantics, UsdShade, UsdUtils
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdPhysics, UsdSemantics, UsdShade, UsdUtils
 from scipy.spatial import ConvexHull
 
 from refergym.assets.camera import pose_matrix
@@ -289,6 +289,14 @@ def test_a_stage_opens_wherever_its_folder_lies(stage_file, tmp_path):
     assert len(layers) > 9
     assert all(f.startswith(str(tmp_path)) for f in [layer.realPath for layer in layers] + files)
     assert str(stage_file.parent) not in moved.read_text()
+
+
+def test_assets_and_robot_come_with_their_licence(stage_file, scene, pack):
+    info = pack[scene.objects[0].asset]
+    file = stage_file.parent / "assets" / info.name / f"{info.name}.usdc"
+    assert Sdf.Layer.FindOrOpen(str(file)).comment == f"{info.licence}. {info.attribution}"
+    assert "Apache License" in (stage_file.parent / "robots/panda/LICENSE.txt").read_text()
+    assert "Franka" in (stage_file.parent / "robots/panda/NOTICE").read_text()
 
 
 def test_a_package_holds_all_of_a_stage(stage_file, scene, tmp_path):
