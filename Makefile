@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 # One core per process: pools of threads cost more than they bring at this size.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help run test test-all check format bench adapters lerobot doctor clean
+.PHONY: help run test test-all check format bench adapters lerobot usd doctor clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,7 +44,7 @@ format: $(DEV)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
-	@met=0; for b in speed tasks rewards dialects serving nano; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
+	@met=0; for b in speed tasks rewards dialects serving nano stages; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
 	$(BIN)/python tests/bench/peers.py && exit $$met
 
 adapters: $(DEV)  ## the adapters in TRL's, OpenEnv's and verl's own environments, made in .adapters/ (HOSTS=trl)
@@ -52,6 +52,9 @@ adapters: $(DEV)  ## the adapters in TRL's, OpenEnv's and verl's own environment
 
 lerobot: $(DEV)  ## read an export back by lerobot's own loader; makes its environment in .bench/
 	@$(BIN)/python tests/bench/lerobot.py
+
+usd: $(DEV)  ## check exported stages by NVIDIA's validator; makes its environment in .bench/
+	@$(BIN)/python tests/bench/usd_validation.py
 
 doctor: $(CORE)  ## what works on this machine, and what mends the rest
 	$(BIN)/refergym doctor

@@ -102,9 +102,18 @@ def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array")
     return TextEnv(build_env(config, render_mode=render_mode), reader=reader, rewards=rewards)
 
 
-def build_part(config: DictConfig, group: str) -> Any:
-    """Make what one group of a config describes; EnvError naming the key that is wrong."""
-    return _make(config, None, group)
+def build_part(config: DictConfig, group: str, pack: Pack | None = None) -> Any:
+    """Make what one group of a config describes.
+
+    Args:
+        config: has the group, with its `_target_`.
+        group: its key.
+        pack: given to a part that takes a `pack`; None lets it open its own.
+
+    Raises:
+        EnvError: naming the key that is wrong.
+    """
+    return _make(config, pack, group)
 
 
 def _check_type(key: str, value: Any) -> None:

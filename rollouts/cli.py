@@ -22,7 +22,7 @@ COMMANDS = {
     "generate": ("refergym.rollouts.generate", "make tasks with certificates and pictures"),
     "export": (
         "refergym.rollouts.export",
-        "write tasks in RefSpatial's formats, episodes in LeRobot's",
+        "write tasks for RefSpatial, episodes for LeRobot, scenes for other simulators",
     ),
     "gallery": (
         "refergym.rollouts.gallery",

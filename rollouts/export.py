@@ -1,4 +1,4 @@
-"""`refergym export`: generated tasks in RefSpatial's formats, recorded episodes in LeRobot's.
+"""`refergym export`: tasks in RefSpatial's formats, episodes in LeRobot's, scenes for simulators.
 
 What cannot be written so is left out, logged and counted; the rest is written.
 """
@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.console import Console
 from refergym.assets import records
 from refergym.assets.library import Pack, open_pack
 from refergym.assets.records import Record
-from refergym.rollouts import arguments, config, lerobot, output, taskfile
+from refergym.rollouts import arguments, config, lerobot, output, stages, taskfile
 from refergym.rollouts.bars import Bar
 from refergym.rollouts.episodes import last_attempts, read_episodes
 from refergym.rollouts.errors import ConfigError, OutputError
@@ -37,12 +37,20 @@ class Settings(Record, frozen=True, kw_only=True):
 
     tasks: Name
     recorded: Name
-    format: Literal["refspatial", "refspatial_bench", "lerobot"]
+    scene: dict[str, Any]
+    randomisation: dict[str, Any]
+    backend: dict[str, Any]
+    format: Literal["refspatial", "refspatial_bench", "lerobot", "usd", "urdf", "mjcf"]
     out: Name
     pack: str | None
     turns: Annotated[int, msgspec.Meta(ge=1)]
     unseen: tuple[AssetSplit, ...]
     successes: bool
+    spec: Name | None
+    seed: int
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    robot: bool
+    usdz: bool
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -61,10 +69,16 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; returns the exit status: 1 if nothing could be written."""
+    """Run the command; returns the exit status: 1 if nothing, or a faulty stage, was written."""
     args = arguments.parse("export", "export", argv)
     with Bar("exported", Console(stderr=True), is_kept=False) as bar:
         report, out = export(args.overrides, args.config_dir, bar.show)
+    if isinstance(report, stages.Report):
+        for finding in report.findings:
+            log.warning("%s", finding)
+        log.info("%d objects, at rest as in %s, in %s", report.objects, report.poses,
+                 out / report.file)  # fmt: skip
+        return int(bool(report.findings))
     for cause, count in Counter(report.left_out).most_common():
         log.warning("left out: %d x %s", count, cause)
     if isinstance(report, lerobot.Report):
@@ -82,7 +96,7 @@ def export(
     overrides: Sequence[str] = (),
     config_dir: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Report | lerobot.Report, Path]:
+) -> tuple[Report | lerobot.Report | stages.Report, Path]:
     """Export as the command does.
 
     Args:
@@ -97,6 +111,7 @@ def export(
         ConfigError: if a key or a value is wrong.
         OutputError: if there are no tasks or episodes, or the folder cannot be written or is not
             empty.
+        ValueError: if there is no such scene; see `stages.make_scene`.
     """
     settings = records.convert(
         config.compose("export", overrides, config_dir).config, Settings, error=ConfigError
@@ -104,6 +119,8 @@ def export(
     out = Path(settings.out)
     if settings.format == "lerobot":
         return _export_episodes(settings, out, on_progress), out
+    if settings.format in ("usd", "urdf", "mjcf"):
+        return _export_scene(settings, out), out
     return _export_tasks(settings, out, on_progress), out
 
 
@@ -177,6 +194,19 @@ def _export_episodes(
         if failed := len(episodes) - len(asked):
             left_out = {"no success": failed, **report.left_out}
             report = msgspec.structs.replace(report, left_out=left_out)
+        output.write_json(out / REPORT, report)
+    except OSError as e:
+        raise OutputError(f"out: cannot write {out}: {e.strerror}") from e
+    return report
+
+
+def _export_scene(settings: Settings, out: Path) -> stages.Report:
+    given = msgspec.structs.asdict(settings)
+    source = {k: v for k, v in given.items() if k in stages.Source.__struct_fields__}
+    written = {k: v for k, v in given.items() if k in stages.Written.__struct_fields__}
+    try:
+        _make_empty(out)
+        report = stages.export_scene(stages.Source(**source), stages.Written(**written), out)
         output.write_json(out / REPORT, report)
     except OSError as e:
         raise OutputError(f"out: cannot write {out}: {e.strerror}") from e

@@ -18,6 +18,17 @@ from refergym.assets.robots.kinematics import LINKS
 
 FOLDER = Path(__file__).resolve().parent / "panda"
 
+PAD_FRICTION = (2.0, 1.0, 0.001)
+"""lateral, spinning, rolling: rubber pads, measured to hold 99 % of what the search proposes"""
+GRIP_FORCE = 40.0
+"""N a finger; the Franka Hand can hold 70 N continuously"""
+PEDESTAL_CENTRE = (-0.03, 0.0)
+"""[2] m, in the robot's base frame"""
+PEDESTAL_SIZE = (0.26, 0.26)
+"""[2] m"""
+PEDESTAL_COLOUR = (0.32, 0.33, 0.36)
+"""[3] sRGB"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkVisual:

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refergym.assets import poses
+from refergym.assets.inertia import ROLLING_FRICTION, SPINNING_FRICTION, principal
 from refergym.assets.library import AssetInfo, Pack
-from refergym.assets.robots.panda_model import panda_urdf
+from refergym.assets.robots.panda_model import GRIP_FORCE, PAD_FRICTION, panda_urdf
+from refergym.assets.slabs import convex_parts
 from refergym.assets.spec import Pose, SceneSpec, SupportSpec
-from refergym.envs.backends.frames import from_body, principal, to_body, wxyz, xyzw
-from refergym.envs.backends.slabs import convex_parts, shared_rows
+from refergym.envs.backends.frames import from_body, to_body, wxyz, xyzw
+from refergym.envs.backends.rows import shared_rows
 from refergym.envs.errors import BackendError
 from refergym.envs.types import State
 
@@ -30,12 +32,6 @@ STEP = 1 / 240
 ARM_JOINTS = tuple(range(7))
 FINGER_JOINTS = (9, 10)
 _ARM_FORCE = 240.0
-_GRIP_FORCE = 40.0
-"""N a finger; the Franka Hand can hold 70 N continuously"""
-_ROLLING, _SPINNING = 0.002, 0.002
-"""of all objects: without it, apples roll off the table"""
-_PAD_FRICTION = (2.0, 1.0, 0.001)
-"""lateral, spinning, rolling: rubber pads, measured to hold 99 % of what the search proposes"""
 _CALM_SPEED, _CALM_TURN = 0.005, 0.05
 _CHECK_EVERY = 24
 _RECORD_EVERY = 16
@@ -163,7 +159,7 @@ class BulletWorld:
         self._target = np.array([*spec.robot.parked, 0.04, 0.04])
         for joint, q in zip((*ARM_JOINTS, *FINGER_JOINTS), self._target, strict=True):
             p.resetJointState(self._robot, joint, q, physicsClientId=c)
-        lateral, spinning, rolling = _PAD_FRICTION
+        lateral, spinning, rolling = PAD_FRICTION
         p.changeDynamics(
             self._robot, -1, activationState=p.ACTIVATION_STATE_DISABLE_SLEEPING, physicsClientId=c
         )
@@ -219,8 +215,8 @@ class BulletWorld:
             mass=mass,  # without it PyBullet takes 0 and the body becomes NaN
             localInertiaDiagonal=(moments * scale**5 * mass_scale).tolist(),
             lateralFriction=friction,
-            rollingFriction=_ROLLING,
-            spinningFriction=_SPINNING,
+            rollingFriction=ROLLING_FRICTION,
+            spinningFriction=SPINNING_FRICTION,
             activationState=p.ACTIVATION_STATE_ENABLE_SLEEPING,
             physicsClientId=c,
         )
@@ -371,6 +367,6 @@ class BulletWorld:
             (*ARM_JOINTS, *FINGER_JOINTS),
             p.POSITION_CONTROL,
             targetPositions=self._target.tolist(),
-            forces=[_ARM_FORCE] * 7 + [_GRIP_FORCE] * 2,
+            forces=[_ARM_FORCE] * 7 + [GRIP_FORCE] * 2,
             physicsClientId=c,
         )

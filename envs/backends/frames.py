@@ -1,7 +1,6 @@
 """Between an asset's own frame and its rigid body's: the principal axes at the centre of mass."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +36,3 @@ def from_body(position: Array, turn: Array, frame: tuple[Array, Array]) -> Array
     back = frame[1] * np.array([1.0, -1.0, -1.0, -1.0])
     own = poses.canonical(poses.multiply(turn, back))
     return np.concatenate([position - poses.rotation(own) @ frame[0], own])
-
-
-@lru_cache(maxsize=4096)
-def principal(com: tuple[float, ...], inertia: tuple[float, ...]) -> tuple[Array, Array, Array]:
-    """Return centre of mass [3], principal axes as columns [3, 3], and moments [3], at scale 1."""
-    xx, yy, zz, xy, xz, yz = inertia
-    moments, axes = np.linalg.eigh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
-    if np.linalg.det(axes) < 0:
-        axes[:, 0] = -axes[:, 0]
-    return np.array(com), axes, moments

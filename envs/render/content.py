@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 from refergym.assets.camera import pose_matrices, pose_matrix
 from refergym.assets.footprints import furniture_pose, support_corners
 from refergym.assets.library import Pack, open_pack
+from refergym.assets.robots.panda_model import PEDESTAL_CENTRE, PEDESTAL_COLOUR, PEDESTAL_SIZE
 from refergym.assets.spec import FixtureSpec, RobotSpec, SceneSpec, SupportSpec
 from refergym.envs.errors import RenderError
-from refergym.envs.render.look import F32, PEDESTAL, linear
+from refergym.envs.render.look import F32, linear
 from refergym.envs.render.parts import Array, Part, density, prism
 from refergym.envs.render.textures import MipTexture
 from refergym.envs.types import ID_FIXTURE, ID_ROBOT, ID_SUPPORT, State
 
 V = TypeVar("V")
 
-PEDESTAL_CENTRE = (-0.03, 0.0)
-"""[2] m, in the robot's base frame"""
-PEDESTAL_SIZE = (0.26, 0.26)
-"""[2] m"""
 CACHED_ASSETS = 128
 
 
@@ -166,7 +163,7 @@ class Content:
             local = np.eye(4)
             local[:3, 3] = (*PEDESTAL_CENTRE, -height / 2)
             half = np.array([*PEDESTAL_SIZE, height]) / 2
-            colour = linear(PEDESTAL)
+            colour = linear(PEDESTAL_COLOUR)
             out.append(Box(matrix=base @ local, half=half, colour=colour, id=ID_ROBOT))
         for k, f in enumerate(spec.fixtures):
             out.append(self._box(f, ID_FIXTURE - k, glow=f.glow, throws_shadow=False))

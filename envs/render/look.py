@@ -12,17 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from refergym.assets.lighting import GROUND, SKY, SUN
 from refergym.assets.spec import LightSpec
 from refergym.envs.errors import RenderError
 
 F32 = NDArray[np.float32]
 
-SUN = (0.93, 0.90, 0.83)
-"""[3] linear, nominal distant light"""
-SKY = (0.60, 0.62, 0.66)
-"""[3] linear, ambient light from straight above"""
-GROUND = (0.32, 0.30, 0.28)
-"""[3] linear, ambient light from straight below"""
 HIGHLIGHT = 0.10
 """strength of the specular highlight of objects and robot"""
 GLOSS_SQUARINGS = 5
@@ -31,8 +26,6 @@ KNEE = 0.75
 """linear value above which the tone curve rolls off"""
 BACKDROP = ((0.50, 0.50, 0.49), (0.66, 0.70, 0.75))
 """[2, 3] linear, colour at the horizon and below, and straight up"""
-PEDESTAL = (0.32, 0.33, 0.36)
-"""[3] sRGB"""
 
 _STEPS = 4096
 _TOP = 2

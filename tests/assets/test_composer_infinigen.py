@@ -20,9 +20,9 @@ from refergym.assets.composers.stance import FOOT
 from refergym.assets.errors import ComposeError, PackError, SpecError
 from refergym.assets.footprints import fixture_polygon, footprint, support_polygon
 from refergym.assets.library import Manifest, Pack
+from refergym.assets.robots.panda_model import PEDESTAL_CENTRE, PEDESTAL_SIZE
 from refergym.assets.solved import SolvedScene, load_solved
 from refergym.assets.spec import FixtureSpec, ObjectSpec, SceneSpec
-from refergym.envs.render.content import PEDESTAL_CENTRE, PEDESTAL_SIZE
 
 AS_SOLVED = {"swap": 0, "remove": 0, "add": [0, 0], "crop": "none"}
 NAMES = ("dining_a", "coffee_a", "desk_a")

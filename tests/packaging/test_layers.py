@@ -26,6 +26,12 @@ MODELS = (
     "refergym.rollouts.rft.training", "refergym.rollouts.rft.weights",
 )  # fmt: skip
 """of torch's modules; nothing else may import them before they are needed"""
+STAGES = tuple(
+    f"refergym.assets.usd.{name}"
+    for name in ("asset_files", "bodies", "cameras", "checks", "looks", "pixar", "reading", "robot",
+                 "shapes", "stage")
+)  # fmt: skip
+"""of USD's: importing them needs it"""
 ADAPTED = ("datasets", "openenv", "pydantic", "trl", "verl")
 """trainers and their parts, beside which refergym is installed: of rollouts/adapters alone"""
 BESIDE = (
@@ -103,7 +109,7 @@ def test_ruff_refuses_bare_and_relative_imports(tree: Path, run: Run) -> None:
 
 def test_importing_every_module_loads_no_engine(python: Run, tmp_path: Path) -> None:
     done = python(
-        IMPORT_ALL_WITHOUT_EXTRAS.format(names=(), models=MODELS + BESIDE) + LIST_LOADED,
+        IMPORT_ALL_WITHOUT_EXTRAS.format(names=(), models=MODELS + STAGES + BESIDE) + LIST_LOADED,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
@@ -111,7 +117,9 @@ def test_importing_every_module_loads_no_engine(python: Run, tmp_path: Path) -> 
 
 
 def test_every_module_imports_without_any_extra(python: Run, tmp_path: Path) -> None:
-    script = IMPORT_ALL_WITHOUT_EXTRAS.format(names=OPTIONAL + ADAPTED, models=MODELS + BESIDE)
+    script = IMPORT_ALL_WITHOUT_EXTRAS.format(
+        names=OPTIONAL + ADAPTED, models=MODELS + STAGES + BESIDE
+    )
     done = python(script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -5,7 +5,8 @@ import pytest
 import trimesh
 
 from refergym.assets.errors import SpecError
-from refergym.envs.backends.slabs import convex_parts, cut, shared_rows
+from refergym.assets.slabs import convex_parts, cut
+from refergym.envs.backends.rows import shared_rows
 
 
 def volume(points):

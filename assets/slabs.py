@@ -4,7 +4,7 @@ The slab alone decides the upper face, so that all backends agree on where thing
 furniture's convex parts are cut off at the slab's lower face.
 """
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,19 +65,3 @@ def cut(points: Array, height: float) -> Array | None:
     except QhullError:
         return None
     return out
-
-
-def shared_rows(points: Array) -> list[list[float]]:
-    """Return points [N, 3] as lists, the same ones each time for a number of points.
-
-    PyBullet never lets go of a list of vertices; new ones for each world would pile up.
-    """
-    rows = _rows(len(points))
-    for row, point in zip(rows, points.tolist(), strict=True):
-        row[:] = point
-    return rows
-
-
-@cache
-def _rows(count: int) -> list[list[float]]:
-    return [[0.0, 0.0, 0.0] for _ in range(count)]
