@@ -40,11 +40,14 @@ def recover(folder: Path) -> None:
 
 
 def digest(folder: Path) -> str:
-    """sha256 (hex) of the weights in a model's folder, its safetensors; empty if there are none."""
+    """Name the weights in a model's folder, its safetensors: 16 hex digits of their sha256.
+
+    Empty if there are none.
+    """
     files = sorted(folder.glob("*.safetensors"))
     whole = hashlib.sha256()
     for path in files:
         whole.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest() if files else ""
+    return whole.hexdigest()[:16] if files else ""

@@ -133,7 +133,7 @@ class TransformersPolicy:
         except (RuntimeError, AssertionError) as e:  # torch asserts that there is CUDA
             raise ValueError(f"device: {device!r} cannot be used: {_line(e)}") from e
         made = cls(model=model, processor=processor, **kwargs)
-        made.version = made.weights = digest(Path(resolved(path)))[:16]
+        made.version = made.weights = digest(Path(resolved(path)))
         return made
 
     @property

@@ -180,7 +180,7 @@ def forget_other(folder: Path, model: Path) -> None:
     if not file.exists():
         return
     played = records.decode(file.read_bytes(), output.RunInfo, error=OutputError).weights
-    if not digest(model).startswith(tuple(played.values()) or "-"):
+    if set(played.values()) != {digest(model)}:
         shutil.rmtree(folder)
 
 
