@@ -18,7 +18,7 @@ from refergym.assets.inertia import ROLLING_FRICTION, SPINNING_FRICTION, dynamic
 from refergym.assets.library import Pack
 from refergym.assets.spec import Pose
 from refergym.assets.usd import bodies, cache, looks, shapes
-from refergym.assets.usd.pixar import Kind, Usd, UsdGeom, UsdPhysics
+from refergym.assets.usd.pixar import Kind, Sdf, Usd, UsdGeom, UsdPhysics
 
 VERSION = 1
 """of the files' form; another one makes them anew"""
@@ -93,8 +93,18 @@ def write_asset(pack: Pack, name: str, folder: Path) -> Path:
 
 def new_stage(path: Path) -> Usd.Stage:
     """Make a stage in metres and kilograms, z up."""
-    stage = Usd.Stage.CreateNew(str(path))
+    stage = Usd.Stage.Open(new_layer(path))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
     return stage
+
+
+def new_layer(path: Path) -> Sdf.Layer:
+    """Make an empty layer in place of a file, and of what this process has open of it."""
+    opened = Sdf.Layer.Find(str(path))
+    if opened:
+        opened.Clear()
+        return opened
+    path.unlink(missing_ok=True)
+    return Sdf.Layer.CreateNew(str(path))

@@ -50,7 +50,10 @@ def entry(folder: Path, key: str, make: Callable[[Path], object]) -> Path:
 
 
 def copy(source: Path, destination: Path) -> None:
-    """Copy the files of an entry into a folder, which is made."""
+    """Copy the files of an entry into a folder, which is made; each in one piece."""
     destination.mkdir(parents=True, exist_ok=True)
     for file in sorted(os.listdir(source)):
-        shutil.copyfile(source / file, destination / file)
+        # a stage that is open has the old file mapped: it must not shrink
+        part = destination / f"{file}.part"
+        shutil.copyfile(source / file, part)
+        part.replace(destination / file)

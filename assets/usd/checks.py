@@ -16,9 +16,6 @@ from refergym.assets.usd.pixar import Tf, Usd, UsdGeom, UsdPhysics, UsdUtils, Us
 
 SLACK = 1e-4
 """share by which the largest moment of inertia may exceed the sum of the others (float32)"""
-FOREIGN = ("PhysxArticulationAPI", "PhysxMaterialAPI", "PhysxRigidBodyAPI", "NewtonMimicAPI",
-           "PhysicsJointStateAPI")  # fmt: skip
-"""schemas of engines, which OpenUSD does not know"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,6 @@ CAMERAS = f"{WORLD}/cameras"
 LIGHTS = f"{WORLD}/lights"
 ROBOT = f"{WORLD}/robot"
 PEDESTAL = f"{WORLD}/pedestal"
-LOOKS = f"{WORLD}/looks"
 ROBOT_LINK = "panda_"
 """comes before a link's name in kinematics.LINKS"""
 

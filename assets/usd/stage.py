@@ -25,7 +25,7 @@ from refergym.assets.slabs import convex_parts
 from refergym.assets.spec import FixtureSpec, ObjectSpec, Pose, SceneSpec, SupportSpec
 from refergym.assets.tints import PLAIN
 from refergym.assets.usd import bodies, cache, looks, names, shapes
-from refergym.assets.usd.asset_files import add_asset, new_stage
+from refergym.assets.usd.asset_files import add_asset, new_layer, new_stage
 from refergym.assets.usd.cameras import write_camera, write_light
 from refergym.assets.usd.pixar import Gf, Kind, Sdf, Usd, UsdGeom, UsdPhysics, UsdUtils
 from refergym.assets.usd.robot import add_robot, pose_robot
@@ -69,8 +69,6 @@ def write_stage(
     start = [t.pose for t in scene.objects] if poses is None else list(scene.poses(poses))
     path = folder / names.FILE
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (path, folder / names.ROOM):
-        file.unlink(missing_ok=True)
     kept = cache.default_folder() if cached is None else cached
     Writer(scene, pack, folder, kept).write(path, start, poses, robot=robot)
     return path
@@ -121,7 +119,7 @@ class Writer:
         for group in (names.OBJECTS, names.SUPPORTS, names.FIXTURES):
             prim = UsdGeom.Xform.Define(stage, group).GetPrim()
             Usd.ModelAPI(prim).SetKind(Kind.Tokens.group)
-        for scope in (names.CAMERAS, names.LIGHTS, names.LOOKS):
+        for scope in (names.CAMERAS, names.LIGHTS):
             UsdGeom.Scope.Define(stage, scope)
         self._record(write_camera(stage, names.camera_path(scene), scene.camera), scene.camera)
         write_light(stage, names.LIGHTS, scene.light)
@@ -135,7 +133,7 @@ class Writer:
     def _room(self) -> None:
         """Write what does not move: into a binary layer below, as outlines have many corners."""
         scene, root = self._scene, self._stage.GetRootLayer()
-        layer = Sdf.Layer.CreateNew(str(self._folder / names.ROOM))
+        layer = new_layer(self._folder / names.ROOM)
         root.subLayerPaths.append(f"./{names.ROOM}")
         with Usd.EditContext(self._stage, layer):
             for path, support in zip(names.support_paths(scene), scene.supports, strict=True):

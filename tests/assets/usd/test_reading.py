@@ -11,7 +11,7 @@ from refergym.assets.composers.tabletop import Tabletop
 from refergym.assets.errors import SpecError
 from refergym.assets.usd import names
 from refergym.assets.usd.reading import read_stage
-from refergym.assets.usd.stage import pack_stage
+from refergym.assets.usd.stage import pack_stage, write_stage
 
 
 def edited(path, change):
@@ -40,6 +40,17 @@ def test_rooms_with_furniture_come_back(kind, written, furniture):
     path = written(room, furniture)
     assert read_stage(path).digest == room.digest
     assert read_stage(pack_stage(path, path.with_suffix(".usdz"))).digest == room.digest
+
+
+def test_a_folder_is_written_anew_while_its_stage_is_open(scene, pack, cached, tmp_path):
+    path = write_stage(scene, pack, tmp_path / "out", cached=cached)
+    before = Usd.Stage.Open(str(path))
+    fewer = msgspec.structs.replace(scene, objects=scene.objects[:3], fixtures=(), settled={})
+    assert write_stage(fewer, pack, tmp_path / "out", cached=cached) == path
+    assert read_stage(path).digest == fewer.digest
+    assert len(before.GetPrimAtPath(names.OBJECTS).GetChildren()) == 3
+    del before
+    assert read_stage(path).digest == fewer.digest, "and so it stands on disk"
 
 
 def test_a_scene_without_its_robot_comes_back(written, scene):

@@ -156,6 +156,28 @@ def test_a_box_stays_a_primitive(stage, scene):
         assert np.ptp(drawn, axis=0) == pytest.approx(support.size, abs=1e-5)
 
 
+def test_a_table_tops_texture_repeats_as_our_own_renderers_have_it(stage, scene):
+    support = scene.supports[0]
+    assert support.texture is not None
+    prim = stage.GetPrimAtPath(f"{names.support_paths(scene)[0]}/visual")
+    mesh = UsdGeom.Mesh(prim)
+    points = np.array(mesh.GetPointsAttr().Get())
+    corners = np.array(mesh.GetFaceVertexIndicesAttr().Get())
+    st = np.array(UsdGeom.PrimvarsAPI(prim).GetPrimvar("st").Get())
+    normals = np.array(mesh.GetNormalsAttr().Get())
+    top = normals[:, 2] > 0.5
+    assert top.sum() == 4
+    # u goes along x, v, which is down in a picture, along y
+    expected = points[corners[top], :2] * (1, -1) / support.texture_scale
+    assert st[top] == pytest.approx(expected, rel=1e-5)
+    side = np.abs(normals[:, 2]) < 0.5
+    spans = np.ptp(st[side].reshape(4, 4, 2), axis=1) * support.texture_scale
+    x, y, z = support.size
+    assert sorted(spans[:, 0]) == pytest.approx(sorted([x, x, y, y]), rel=1e-5)
+    assert spans[:, 1] == pytest.approx(z, rel=1e-5)
+    assert ((points[corners] * normals).sum(axis=1) > 0).all()
+
+
 def test_fixtures_are_only_seen(stage, scene):
     for path, fixture in zip(names.fixture_paths(scene), scene.fixtures, strict=True):
         below = list(Usd.PrimRange(stage.GetPrimAtPath(path)))
