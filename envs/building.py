@@ -102,9 +102,9 @@ def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array")
     return TextEnv(build_env(config, render_mode=render_mode), reader=reader, rewards=rewards)
 
 
-def build_part(config: DictConfig, group: str) -> Any:
+def build_part(config: DictConfig, group: str, pack: Pack | None = None) -> Any:
     """Make what one group of a config describes; EnvError naming the key that is wrong."""
-    return _make(config, None, group)
+    return _make(config, pack, group)
 
 
 def _check_type(key: str, value: Any) -> None:

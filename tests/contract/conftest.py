@@ -21,8 +21,7 @@ _NEEDS_PYBULLET = pytest.mark.skipif(
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=[_NEEDS_PYBULLET] if name.startswith("bullet") else [])
-        for name in BACKENDS
+        pytest.param(name, marks=[_NEEDS_PYBULLET] if "bullet" in name else []) for name in BACKENDS
     ]
 )
 def make(request: pytest.FixtureRequest) -> Callable[..., Backend]:

@@ -11,14 +11,19 @@ import numpy as np
 from refergym.assets.spec import SceneSpec
 from refergym.envs.backends.bullet import BulletBackend
 from refergym.envs.backends.kinematic import KinematicBackend
+from refergym.envs.backends.remote import RemoteBackend
 from refergym.envs.geometry import heightmap
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.types import Backend, State
 
+KINEMATIC = "refergym.envs.backends.kinematic.KinematicBackend"
+BULLET = "refergym.envs.backends.bullet.BulletBackend"
 BACKENDS: dict[str, Callable[..., Backend]] = {
     "kinematic": KinematicBackend,
     "bullet": BulletBackend,
     "bullet-magic": functools.partial(BulletBackend, grasp="magic"),
+    "remote-kinematic": functools.partial(RemoteBackend, {"_target_": KINEMATIC}),
+    "remote-bullet": functools.partial(RemoteBackend, {"_target_": BULLET, "grasp": "contact"}),
 }
 """each takes `pack`"""
 
