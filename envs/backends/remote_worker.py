@@ -8,6 +8,7 @@ import faulthandler
 import os
 import platform
 import select
+import signal
 import socket
 import sys
 import threading
@@ -21,7 +22,7 @@ import refergym
 from refergym.assets.library import Pack, open_pack
 from refergym.envs.backends import wire
 from refergym.envs.backends.wire import Channel
-from refergym.envs.errors import BackendError
+from refergym.envs.errors import BackendError, EnvError
 
 _LEFT_S = 5.0
 """s that a call in progress goes on after the other side is gone, before the process ends"""
@@ -132,7 +133,10 @@ class _Served:
 
         config = OmegaConf.create({"backend": request.node})
         pack = None if request.pack is None else _pack(request.pack, request.digest)
-        self._backend = backend = build_part(config, "backend", pack)
+        try:
+            self._backend = backend = build_part(config, "backend", pack)
+        except EnvError as e:  # its path begins with the group's name; the key here is another
+            raise BackendError(f"inside{str(e).removeprefix('backend')}") from e
         return wire.Made(
             kind=backend.kind,
             has_recorder=hasattr(backend, "recorder"),
@@ -164,6 +168,8 @@ def _end_with(connected: socket.socket) -> None:
     ):
         pass
     time.sleep(_LEFT_S)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with all that the simulator started
     os._exit(1)
 
 

@@ -176,7 +176,7 @@ Reply = Made | Poses | Done | Told | Moment | Ended | Seen | Failed
 
 def tensor(array: NDArray[Any]) -> Tensor:
     """Pack an array; its bytes are copied when the message is written."""
-    flat = np.ascontiguousarray(array)
+    flat = np.asarray(array, order="C")
     dtype = flat.dtype.newbyteorder("<").str
     raw = flat.astype(dtype, copy=False).reshape(-1).view(np.uint8).data
     return Tensor(dtype=dtype, shape=flat.shape, data=raw)  # type: ignore[arg-type]
