@@ -164,7 +164,11 @@ class RemoteBackend:
             self._worker, self._made = self._start()
         return self._made
 
+    def _check_startable(self) -> None:
+        """Raise BackendError where it is known beforehand that a worker cannot start."""
+
     def _start(self) -> tuple[WorkerProcess, wire.Made]:
+        self._check_startable()
         begun = time.monotonic()
         command = [self._python, "-m", WORKER]
         worker = WorkerProcess(command, name=f"worker {self._python}", start_s=self._start_s)

@@ -95,7 +95,8 @@ def main(steps: int, python: str | None) -> int:
 
         return step
 
-    assert plain.pid is not None and camera.pid is not None
+    assert plain.pid is not None
+    assert camera.pid is not None
     added = [
         row("reset", lambda: own.reset(scene), lambda: plain.reset(scene), plain.pid, steps),
         row("state", own.state, plain.state, plain.pid, steps),
