@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 import os
 
 import remote_parts
-from contract_parts import settled
 
 from refergym.assets.composers.base import Wants
 from refergym.assets.composers.tabletop import Tabletop
@@ -28,6 +27,7 @@ from refergym.envs.backends.kinematic import KinematicBackend
 from refergym.envs.backends.remote import RemoteBackend
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.types import Frame
+from refergym.rollouts.contract_checks import settled
 
 GOAL_MS = 3.0
 

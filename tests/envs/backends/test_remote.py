@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 import remote_parts
-from contract_parts import BULLET, KINEMATIC, graspable, settled, top_of
+from contract_parts import BULLET, KINEMATIC
 from remote_parts import node, other_python
 
 import refergym
@@ -28,6 +28,7 @@ from refergym.envs.backends.remote import RemoteBackend
 from refergym.envs.errors import BackendError
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.types import State
+from refergym.rollouts.contract_checks import graspable, settled, top_of
 
 
 @pytest.fixture(autouse=True)
