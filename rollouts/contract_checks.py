@@ -65,8 +65,10 @@ class Bench:
             _hold(a.digest() == b.digest(), f"{what}: not the same bits")
             return
         off = float(np.abs(a.objects[:, :3] - b.objects[:, :3]).max(initial=0.0))
-        turns = 1.0 - np.abs((a.objects[:, 3:] * b.objects[:, 3:]).sum(axis=1))
-        turned = 2 * float(np.arccos(np.clip(1.0 - turns, -1, 1)).max(initial=0.0))
+        chords = [
+            np.linalg.norm(a.objects[:, 3:] + sign * b.objects[:, 3:], axis=1) for sign in (-1, 1)
+        ]
+        turned = 4 * float(np.arcsin(np.minimum(*chords).clip(0, 2) / 2).max(initial=0.0))
         bent = float(np.abs(a.joints - b.joints).max())
         worst = max(off, turned, bent)
         _hold(
