@@ -1,6 +1,7 @@
 """Simulators behind one Protocol (`envs.types.Backend`); a new one is a new file here."""
 
 import functools
+import importlib
 import importlib.resources
 import importlib.util
 import logging
@@ -95,8 +96,7 @@ def _has_gpu() -> bool:
         import torch
 
         return bool(torch.cuda.is_available())
-    import warp
-
+    warp = importlib.import_module("warp")
     return bool(warp.get_cuda_device_count())
 
 

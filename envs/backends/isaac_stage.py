@@ -10,6 +10,8 @@ from refergym.envs.errors import BackendError
 
 WRITER = "refergym.assets.usd.stage"
 """has write_stage(scene, pack, folder, poses=kind)"""
+NAMES = "refergym.assets.usd.names"
+"""has object_paths(scene), support_paths and fixture_paths"""
 ROBOT = "/World/robot"
 CAMERAS = "/World/cameras"
 
@@ -46,14 +48,20 @@ def write(scene: SceneSpec, pack: Pack, folder: Path, poses: str | None) -> Stag
 
 
 def named(scene: SceneSpec, file: Path) -> Stage:
-    """Say where the prims of a scene's stage are."""
-
-    def under(group: str, ids: list[str]) -> tuple[str, ...]:
-        return tuple(f"/World/{group}/{name}" for name in ids)
-
+    """Say where the prims of a scene's stage are: as the export names them, where it is there."""
+    try:
+        names = importlib.import_module(NAMES)
+    except ModuleNotFoundError:
+        ids = {
+            "objects": [o.id for o in scene.objects],
+            "supports": [s.id for s in scene.supports],
+            "fixtures": [f.id for f in scene.fixtures],
+        }
+        paths = {group: tuple(f"/World/{group}/{i}" for i in ids[group]) for group in ids}
+        return Stage(file=file, **paths)
     return Stage(
         file=file,
-        objects=under("objects", [o.id for o in scene.objects]),
-        supports=under("supports", [s.id for s in scene.supports]),
-        fixtures=under("fixtures", [f.id for f in scene.fixtures]),
+        objects=names.object_paths(scene),
+        supports=names.support_paths(scene),
+        fixtures=names.fixture_paths(scene),
     )

@@ -24,6 +24,7 @@ from refergym.assets.records import Record
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.envs.backends import bullet_world
 from refergym.envs.backends.bullet_world import BulletWorld
+from refergym.envs.backends.isaac_stage import Stage, named
 from refergym.envs.render.embree import EmbreeRenderer
 from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT, Frame, State
 
@@ -221,7 +222,7 @@ class Standin(Simulator):
             f"/World/cameras/{sidecar.scene.camera.id}",
         }
         self._prims |= {f"/World/robot/{name}" for name in FINGERS}
-        self._prims |= {f"/World/objects/{o.id}" for o in sidecar.scene.objects}
+        self._prims |= set(named(sidecar.scene, Path(file)).objects)
         objects = np.array([poses.as_row(p) for p in sidecar.start]).reshape(-1, 7)
         joints = np.array([*sidecar.scene.robot.parked, 0.04, 0.04])
         self._shown = State(objects=objects, joints=joints)
@@ -450,7 +451,7 @@ class Standin(Simulator):
         return listed
 
     def _objects(self) -> list[str]:
-        return [f"/World/objects/{o.id}" for o in self.scene.objects]
+        return list(self._named().objects)
 
     def _indices(self, given: Given) -> list[int]:
         """Numbers of the objects that a call is about."""
@@ -497,8 +498,10 @@ class Standin(Simulator):
             self._renderers[sidecar.pack] = EmbreeRenderer(open_pack(sidecar.pack))
         return self._renderers[sidecar.pack].render(sidecar.scene, self._shown, camera)
 
+    def _named(self) -> Stage:
+        return named(self.scene, Path())
+
     def _label(self, number: int) -> str:
-        scene = self.scene
         if number == ID_NOTHING:
             return "BACKGROUND"
         if number == ID_ROBOT:
@@ -506,8 +509,8 @@ class Standin(Simulator):
         if number >= 0:
             return f"{self._objects()[number]}/visual/mesh"
         if number > ID_FIXTURE:
-            return f"/World/supports/{scene.supports[ID_SUPPORT - number].id}"
-        return f"/World/fixtures/{scene.fixtures[ID_FIXTURE - number].id}/box"
+            return f"{self._named().supports[ID_SUPPORT - number]}/slab"
+        return f"{self._named().fixtures[ID_FIXTURE - number]}/box"
 
     def _update(self) -> None:
         self.updates += 1
