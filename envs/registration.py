@@ -69,7 +69,7 @@ def make_env(
 
     Args:
         task: file in configs/task, such as "pick_place".
-        backend: file in configs/backend: "auto", "bullet", "kinematic".
+        backend: file in configs/backend: "auto", "bullet", "kinematic", "isaac", "remote".
         scene: file in configs/scene.
         renderer: file in configs/renderer.
         sensor: file in configs/sensor.

@@ -137,8 +137,10 @@ class Backend(Protocol):
     ClosedError after `close`.
     """
 
-    kind: str
-    """names the poses in SceneSpec.settled and stands in every result"""
+    @property
+    def kind(self) -> str:
+        """Names the poses in SceneSpec.settled and stands in every result."""
+        ...
 
     def settle(self, spec: SceneSpec) -> tuple[Pose, ...]:
         """Put the objects down at their composed poses, let them rest, return canonical poses."""

@@ -39,6 +39,10 @@ COMMANDS = {
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",
     ),
+    "contract": (
+        "refergym.rollouts.contract",
+        "check that a backend keeps what every backend promises",
+    ),
     "assets": ("refergym.rollouts.assets", "build, check, draw and extend asset packs"),
     "graspability": (
         "refergym.rollouts.graspability",

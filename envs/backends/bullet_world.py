@@ -23,6 +23,7 @@ from refergym.assets.spec import Pose, SceneSpec, SupportSpec
 from refergym.envs.backends.frames import from_body, to_body, wxyz, xyzw
 from refergym.envs.backends.rows import shared_rows
 from refergym.envs.errors import BackendError
+from refergym.envs.skills.pacing import paced
 from refergym.envs.types import State
 
 Array = NDArray[np.float64]
@@ -278,17 +279,9 @@ class BulletWorld:
                 self.recorder(self.state())
 
     def follow(self, way: Sequence[Array], speed: float) -> None:
-        """See `execute.ArmWorld`. The speed rises and falls smoothly over the whole way."""
-        points = np.vstack([self._target[:7], *way])
-        lengths = np.abs(np.diff(points, axis=0)).max(axis=1)
-        at = np.concatenate([[0.0], np.cumsum(lengths)])
-        n = int(np.ceil(1.5 * at[-1] / speed / STEP))
-        for k in range(1, n + 1):
-            t = k / n
-            done = at[-1] * t * t * (3 - 2 * t)
-            i = min(int(np.searchsorted(at, done, side="right")) - 1, len(lengths) - 1)
-            share = (done - at[i]) / lengths[i] if lengths[i] > 0 else 1.0
-            self._target[:7] = points[i] + (points[i + 1] - points[i]) * min(share, 1.0)
+        """See `execute.ArmWorld`."""
+        for target in paced(self._target[:7].copy(), way, speed, STEP):
+            self._target[:7] = target
             self._drive()
             self.step()
         self.step(12)

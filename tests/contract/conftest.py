@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import furnished
 import pytest
+import remote_parts
 from contract_parts import BACKENDS
 
 from refergym.assets.composers.base import Wants
@@ -20,16 +21,24 @@ _NEEDS_PYBULLET = pytest.mark.skipif(
 
 
 @pytest.fixture(
+    scope="module",
     params=[
-        pytest.param(name, marks=[_NEEDS_PYBULLET] if name.startswith("bullet") else [])
-        for name in BACKENDS
-    ]
+        pytest.param(name, marks=[_NEEDS_PYBULLET] if "bullet" in name else []) for name in BACKENDS
+    ],
 )
-def make(request: pytest.FixtureRequest) -> Callable[..., Backend]:
+def make(found_by_workers: None, request: pytest.FixtureRequest) -> Callable[..., Backend]:
     return BACKENDS[request.param]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
+def found_by_workers() -> Iterator[None]:
+    """Let worker processes find the parts beside this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", remote_parts.PATH)
+        yield
+
+
+@pytest.fixture(scope="module")
 def backend(make: Callable[[], Backend]) -> Iterator[Backend]:
     made = make()
     yield made

@@ -4,7 +4,7 @@ import furnished
 import msgspec
 import numpy as np
 import pytest
-from contract_parts import resident_mb, settled
+from contract_parts import resident_mb
 from furnished import BLOCK, BLOCKS, HEIGHT, KINDS, RADIUS, SHELF, SIZE, room, start
 
 from refergym.assets.library import Pack
@@ -15,6 +15,7 @@ from refergym.envs.geometry import heightmap
 from refergym.envs.geometry.caster import Caster
 from refergym.envs.skills import ways
 from refergym.envs.types import ID_SUPPORT, Backend, Event
+from refergym.rollouts.contract_checks import settled
 
 
 @pytest.mark.parametrize("kind", KINDS)

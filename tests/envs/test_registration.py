@@ -92,7 +92,7 @@ def test_what_may_change_meanwhile_is_looked_up_anew(monkeypatch):
     ("override", "message"),
     [
         ("task=pik", "task: expected one of arrange_row, mixed, pick, pick_category, pick_place"),
-        ("backend=mujoco", "backend: expected one of auto, bullet, kinematic"),
+        ("backend=mujoco", "backend: expected one of auto, bullet, isaac, kinematic"),
         ("max_stepz=4", r"max_stepz: unknown key \(did you mean 'max_steps'\?\); allowed here: "),
         ("task.tolerence=0.1", r"task.tolerence: unknown key \(did you mean 'tolerance'\?\)"),
         ("task.clarity.pixel=9", r"task.clarity.pixel: unknown key \(did you mean 'pixels'\?\)"),
