@@ -6,12 +6,11 @@ from pathlib import Path
 
 from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
+from refergym.assets.usd import names
 from refergym.envs.errors import BackendError
 
 WRITER = "refergym.assets.usd.stage"
 """has write_stage(scene, pack, folder, poses=kind)"""
-NAMES = "refergym.assets.usd.names"
-"""has object_paths(scene), support_paths and fixture_paths"""
 ROBOT = "/World/robot"
 CAMERAS = "/World/cameras"
 
@@ -41,24 +40,14 @@ def write(scene: SceneSpec, pack: Pack, folder: Path, poses: str | None) -> Stag
     """
     try:
         writer = importlib.import_module(WRITER)
-    except ModuleNotFoundError as e:
+    except ImportError as e:
         raise BackendError(f"backend=isaac needs the USD export ({e}); see docs/isaac.md") from e
     file = Path(writer.write_stage(scene, pack, folder, poses=poses))
     return named(scene, file)
 
 
 def named(scene: SceneSpec, file: Path) -> Stage:
-    """Say where the prims of a scene's stage are: as the export names them, where it is there."""
-    try:
-        names = importlib.import_module(NAMES)
-    except ModuleNotFoundError:
-        ids = {
-            "objects": [o.id for o in scene.objects],
-            "supports": [s.id for s in scene.supports],
-            "fixtures": [f.id for f in scene.fixtures],
-        }
-        paths = {group: tuple(f"/World/{group}/{i}" for i in ids[group]) for group in ids}
-        return Stage(file=file, **paths)
+    """Say where the prims of a scene's stage are."""
     return Stage(
         file=file,
         objects=names.object_paths(scene),
