@@ -396,6 +396,8 @@ def start_command(config_dir, *overrides):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+        # what runs in the background of a shell would hand its deafness to Ctrl-C down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
