@@ -23,6 +23,7 @@ from refergym.assets.spec import Pose, SceneSpec, SupportSpec
 from refergym.envs.backends.frames import from_body, to_body, wxyz, xyzw
 from refergym.envs.backends.rows import shared_rows
 from refergym.envs.errors import BackendError
+from refergym.envs.skills.execute import between_fingers
 from refergym.envs.skills.pacing import paced
 from refergym.envs.types import State
 
@@ -296,16 +297,12 @@ class BulletWorld:
             self._allow_sleep(index, allowed=False)
 
     def gripped(self) -> int:
-        """See `execute.ArmWorld`. Contacts flicker, so a few steps are looked at."""
-        for _ in range(4):
-            touched = [self._touching(finger) for finger in FINGER_JOINTS]
-            both = touched[0] & touched[1]
-            if both:
-                self.held = min(both)
-                return self.held
-            self.step(3)
-        self.held = -1
-        return -1
+        """See `execute.ArmWorld`."""
+        left, right = FINGER_JOINTS
+        self.held = between_fingers(
+            lambda: (self._touching(left), self._touching(right)), self.step
+        )
+        return self.held
 
     def rest(self, seconds: float) -> None:
         """See `execute.ArmWorld`."""

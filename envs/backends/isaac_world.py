@@ -16,6 +16,7 @@ from refergym.assets.robots.kinematics import FINGER_MAX
 from refergym.assets.spec import Pose, SceneSpec
 from refergym.envs.backends.isaac_stage import ROBOT, Stage
 from refergym.envs.errors import BackendError
+from refergym.envs.skills.execute import between_fingers
 from refergym.envs.skills.pacing import paced
 from refergym.envs.types import State
 
@@ -144,16 +145,12 @@ class IsaacWorld:
         self.step(round(seconds / STEP))
 
     def gripped(self) -> int:
-        """See `execute.ArmWorld`. Contacts flicker, so a few steps are looked at."""
-        for _ in range(4):
-            touched = [self._touching(finger) for finger in self._fingers]
-            both = np.flatnonzero(touched[0] & touched[1])
-            if len(both):
-                self.held = int(both[0])
-                return self.held
-            self.step(3)
-        self.held = -1
-        return -1
+        """See `execute.ArmWorld`."""
+        left, right = self._fingers
+        self.held = between_fingers(
+            lambda: (self._touching(left), self._touching(right)), self.step
+        )
+        return self.held
 
     def rest(self, seconds: float) -> None:
         """See `execute.ArmWorld`."""
@@ -201,13 +198,12 @@ class IsaacWorld:
         unit = turns / np.linalg.norm(turns, axis=1, keepdims=True)
         return np.column_stack([positions, [poses.canonical(q) for q in unit]])
 
-    def _touching(self, finger: Any) -> NDArray[np.bool_]:
-        """Which objects [N] a finger touches."""
+    def _touching(self, finger: Any) -> set[int]:
+        """Indices of the objects that a finger touches."""
         if not self._count:
-            return np.zeros(0, np.bool_)
+            return set()
         forces = _numbers(finger.get_contact_force_matrix(dt=STEP)).reshape(self._count, 3)
-        touched: NDArray[np.bool_] = np.linalg.norm(forces, axis=1) > _TOUCH
-        return touched
+        return set(np.flatnonzero(np.linalg.norm(forces, axis=1) > _TOUCH).tolist())
 
     def _calm(self) -> bool:
         if self._objects is None:

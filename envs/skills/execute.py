@@ -3,7 +3,7 @@
 Each phase is bounded in simulated time, and each way to fail has its own event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +52,25 @@ class ArmWorld(Protocol):
     def box(self, index: int) -> tuple[Array, Array]:
         """Axis-aligned box of an object: (low [3], high [3]) m, world."""
         ...
+
+
+def between_fingers(
+    touched: Callable[[], tuple[set[int], set[int]]], step: Callable[[int], None]
+) -> int:
+    """Return the index of an object that both fingers touch, or -1.
+
+    Contacts flicker, so a few steps are looked at.
+
+    Args:
+        touched: indices of the objects that each finger touches now.
+        step: advances the simulator by so many steps.
+    """
+    for _ in range(4):
+        left, right = touched()
+        if left & right:
+            return min(left & right)
+        step(3)
+    return -1
 
 
 def pick(world: ArmWorld, spec: SceneSpec, plan: PickPlan) -> SkillResult:
