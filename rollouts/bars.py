@@ -80,3 +80,9 @@ class Bar:
     ) -> None:
         if self.is_shown:
             self._progress.stop()
+
+
+def say_kept(bar: Bar, errors: Console) -> None:
+    """Say what is left of a training that was stopped after its bar was shown."""
+    if bar.is_shown:
+        errors.print("What was learned is kept; the same command with resume=true goes on.")

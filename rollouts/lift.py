@@ -17,7 +17,7 @@ from rich.console import Console
 from refergym.assets import records
 from refergym.assets.records import Record
 from refergym.rollouts import arguments, compare, config, lift_page, output, playing, report, train
-from refergym.rollouts.bars import Bar
+from refergym.rollouts.bars import Bar, say_kept
 from refergym.rollouts.errors import ConfigError, OutputError
 from refergym.rollouts.evaluate import Evaluation, evaluate
 from refergym.rollouts.plan import ENV_GROUPS
@@ -110,7 +110,7 @@ class Telling:
             try:
                 return train.train(words, config_dir, train.shown_by(bar))
             except KeyboardInterrupt:
-                train.say_kept(bar, self._errors)
+                say_kept(bar, self._errors)
                 raise
 
     def _say(self, command: str, words: Sequence[str], folder: Path, resume: bool) -> list[str]:

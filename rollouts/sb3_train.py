@@ -22,7 +22,7 @@ from refergym.envs.array_view import ArrayView
 from refergym.envs.point_env import PointEnv
 from refergym.envs.text_env import TextEnv
 from refergym.rollouts import arguments, config, output
-from refergym.rollouts.bars import Bar
+from refergym.rollouts.bars import Bar, say_kept
 from refergym.rollouts.errors import ConfigError, OutputError
 from refergym.rollouts.plan import EnvSettings, Plan, build_env, build_rewards
 
@@ -127,8 +127,7 @@ def main(argv: Sequence[str]) -> int:
         try:
             done = train(words.overrides, words.config_dir, show)
         except KeyboardInterrupt:
-            if bar.is_shown:
-                errors.print("What was learned is kept; the same command with resume=true goes on.")
+            say_kept(bar, errors)
             raise
     console.print(_conclusion(done), markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -34,7 +34,7 @@ from refergym.rollouts.lift import (
 )
 from refergym.rollouts.plan import ENV_GROUPS
 from refergym.rollouts.playing import Count
-from refergym.rollouts.rft.settings import LAST, Whole
+from refergym.rollouts.rft.settings import LAST, Seed
 from refergym.rollouts.statistics import Paired, student
 from refergym.rollouts.train import MULTIRUN
 
@@ -51,7 +51,7 @@ class Settings(Record, frozen=True, kw_only=True):
     """The keys of configs/sweep.yaml; their defaults and their meaning stand there."""
 
     variants: dict[str, tuple[str, ...]]
-    seeds: Annotated[tuple[Whole, ...], msgspec.Meta(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], msgspec.Meta(min_length=1)]
     episodes: Count
     evaluated: tuple[str, ...]
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)]
@@ -115,8 +115,7 @@ def sweep(
             )
         if len(name.encode()) > LONGEST_NAME:
             raise ConfigError(f"variants: {name[:40]}...: too long for the name of a folder")
-        for seed in settings.seeds:
-            train.check([*common, *words, f"seed={seed}"], config_dir)
+        train.check([*common, *words], config_dir)
     telling = telling or Telling(Console(quiet=True))
     return _run(settings, common, variants, config_dir, telling)
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from refergym.agents.errors import AgentError
 from refergym.assets import records
 from refergym.assets.library import open_pack
-from refergym.rollouts import arguments, config, output, peers, sb3_train, suites
+from refergym.rollouts import arguments, bars, config, output, peers, sb3_train, suites
 from refergym.rollouts.bars import Bar
 from refergym.rollouts.errors import ConfigError, OutputError
 from refergym.rollouts.plan import Plan, made_policy, with_dialect
@@ -368,7 +368,7 @@ def main(argv: Sequence[str]) -> int:
         try:
             done = train(words.overrides, words.config_dir, shown_by(bar))
         except KeyboardInterrupt:
-            say_kept(bar, errors)
+            bars.say_kept(bar, errors)
             raise
     if peers.is_main():
         console.print(_conclusion(done), markup=False, highlight=False, soft_wrap=True)
@@ -396,12 +396,6 @@ SHOWN = (
 def shown_by(bar: Bar) -> Callable[[dict[str, Any]], None]:
     """Return what a training tells its rows, to be shown by a bar."""
     return lambda row: bar.show(row["step"], note=_note(row))
-
-
-def say_kept(bar: Bar, errors: Console) -> None:
-    """Say what is left of a training that was stopped after it had begun."""
-    if bar.is_shown:
-        errors.print("What was learned is kept; the same command with resume=true goes on.")
 
 
 def _note(row: dict[str, Any]) -> str:

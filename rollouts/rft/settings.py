@@ -12,6 +12,7 @@ BEST, LAST = "best", "last"
 """folders of checkpoints"""
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -78,7 +79,7 @@ class Settings(EnvSettings, frozen=True, kw_only=True):
     rollout: Rollout
     evaluate: Evaluate
     pack: str | None
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    seed: Seed
     steps: Whole
     minutes: Positive | None
     pool: Count | None
