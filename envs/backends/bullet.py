@@ -1,6 +1,6 @@
 """PyBullet: real contacts, or fast "magic" grasps that skip the arm's motion."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,20 +8,19 @@ from numpy.typing import NDArray
 from refergym.assets import poses
 from refergym.assets.library import Pack
 from refergym.assets.spec import Pose, SceneSpec
-from refergym.envs.backends.base import BackendBase
+from refergym.envs.backends.arm import ArmBackend
 from refergym.envs.backends.bullet_world import BulletWorld
 from refergym.envs.errors import BackendError
 from refergym.envs.geometry import supports
 from refergym.envs.skills import execute, ways
-from refergym.envs.skills import pick as picking
-from refergym.envs.skills import place as placing
+from refergym.envs.skills.pick import PickPlan
+from refergym.envs.skills.place import GAP, PlacePlan
 from refergym.envs.types import Event, SkillResult, State
 
 Array = NDArray[np.float64]
-_SETTLE_SECONDS = 3.0
 
 
-class BulletBackend(BackendBase):
+class BulletBackend(ArmBackend):
     """See `envs.types.Backend`."""
 
     kind = "bullet"
@@ -49,59 +48,9 @@ class BulletBackend(BackendBase):
             self._world = BulletWorld(self._pack)
         return self._world
 
-    @property
-    def recorder(self) -> Callable[[State], None] | None:
-        """Called with the state about 15 times a simulated second during skills."""
-        return self.world.recorder
-
-    @recorder.setter
-    def recorder(self, hook: Callable[[State], None] | None) -> None:
-        self.world.recorder = hook
-
-    def settle(self, spec: SceneSpec) -> tuple[Pose, ...]:
-        """See the Protocol. Bounded by 3 s of simulated time."""
-        self.world.build(spec, [o.pose for o in spec.objects], asleep=False)
-        self._spec = None
-        self.world.rest(_SETTLE_SECONDS)
-        return tuple(poses.as_pose(row) for row in self.world.state().objects)
-
-    def reset(self, spec: SceneSpec) -> None:
-        """See the Protocol."""
-        self.world.build(spec, spec.poses(self.kind))
-        self._spec = spec
+    def _build(self, spec: SceneSpec, start: Sequence[Pose], *, settling: bool) -> None:
+        self.world.build(spec, start, asleep=not settling)
         self._constraint = -1
-
-    def state(self) -> State:
-        """See the Protocol."""
-        _ = self.spec
-        return self.world.state()
-
-    def pick(self, point_w: Array) -> SkillResult:
-        """See the Protocol."""
-        spec, before = self.spec, self.world.state()
-        plan = self._plan_pick(before, point_w)
-        if isinstance(plan, SkillResult):
-            return plan
-        if self._magic:
-            result = self._pick_magic(plan, before)
-        else:
-            result = execute.pick(self.world, spec, plan)
-            if result.event is not Event.PICKED:
-                self.world.held = -1
-        self.hand_yaw = ways.closing_yaw(spec, plan.down[-1])
-        return result
-
-    def place(self, point_w: Array, yaw: float | None = None) -> SkillResult:
-        """See the Protocol."""
-        spec, before = self.spec, self.world.state()
-        plan = self._plan_place(before, point_w, yaw)
-        if isinstance(plan, SkillResult):
-            return plan
-        if self._magic:
-            return self._place_magic(plan, before)
-        result = execute.place(self.world, spec, plan, before.held)
-        self.world.held = -1
-        return result
 
     def close(self) -> None:
         """See the Protocol."""
@@ -110,7 +59,9 @@ class BulletBackend(BackendBase):
             self._world = None
         self._closed = True
 
-    def _pick_magic(self, plan: picking.PickPlan, before: State) -> SkillResult:
+    def _carry_out_pick(self, plan: PickPlan, before: State) -> SkillResult:
+        if not self._magic:
+            return super()._carry_out_pick(plan, before)
         spec, world = self.spec, self.world
         if self._is_too_heavy(plan.object):
             return SkillResult(event=Event.NOTHING_HELD, object=plan.object, detail="too heavy")
@@ -123,11 +74,13 @@ class BulletBackend(BackendBase):
         world.rest(0.5)
         return SkillResult(event=Event.PICKED, object=plan.object)
 
-    def _place_magic(self, plan: placing.PlacePlan, before: State) -> SkillResult:
+    def _carry_out_place(self, plan: PlacePlan, before: State) -> SkillResult:
+        if not self._magic:
+            return super()._carry_out_place(plan, before)
         world = self.world
         world.detach(self._constraint)
         riders = supports.resting_on(self._caster, self.spec, before, before.held)
-        lifted = plan.pose + np.array([0, 0, placing.GAP, 0, 0, 0, 0])
+        lifted = plan.pose + np.array([0, 0, GAP, 0, 0, 0, 0])
         motion = poses.matrix(lifted) @ np.linalg.inv(poses.matrix(before.objects[before.held]))
         carry(world, before, [before.held, *riders], motion)
         world.held = -1

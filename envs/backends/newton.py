@@ -1,0 +1,50 @@
+"""Newton, the physics engine of Isaac Lab 3: the scene's USD stage, on the CPU or a GPU."""
+
+from collections.abc import Sequence
+
+from refergym.assets.library import Pack
+from refergym.assets.spec import Pose, SceneSpec
+from refergym.envs.backends.arm import ArmBackend
+from refergym.envs.backends.newton_world import NewtonWorld, Place
+from refergym.envs.backends.newton_worlds import Models, OwnWorld, best_device
+from refergym.envs.errors import BackendError
+
+
+class NewtonBackend(ArmBackend):
+    """See `envs.types.Backend`. On the CPU a start repeats bit by bit, on a GPU it need not."""
+
+    kind = "newton"
+
+    def __init__(
+        self, device: str | None = None, pack: Pack | None = None, place: Place | None = None
+    ) -> None:
+        """Make a backend without a world.
+
+        Args:
+            device: Warp's name of where it runs, "cpu" or "cuda:0"; None takes a GPU where there
+                is one.
+            pack: the asset pack; None opens the one that ships.
+            place: where the world is simulated; None makes one of its own.
+
+        Raises:
+            BackendError: if Newton is missing.
+        """
+        super().__init__(pack)
+        self._place = place or OwnWorld(Models(self._pack), device or best_device())
+        self._world: NewtonWorld | None = None
+
+    @property
+    def world(self) -> NewtonWorld:
+        """The world of the last scene."""
+        if self._world is None:
+            raise BackendError("backend 'newton' has no scene yet; call reset(spec) first")
+        return self._world
+
+    def close(self) -> None:
+        """See the Protocol."""
+        self._world = None
+        self._closed = True
+
+    def _build(self, spec: SceneSpec, start: Sequence[Pose], *, settling: bool) -> None:
+        self._place.open(spec)
+        self._world = NewtonWorld(self._place, spec=spec, start=start, pack=self._pack)

@@ -1,0 +1,252 @@
+"""A scene's USD stage as a world of Newton, and what the stage leaves to its solver.
+
+MuJoCo, which solves it, takes the larger friction of the two sides where PyBullet and PhysX
+multiply. So what is written into the model is the product for the pairs that matter: an object's
+with the support that it stands on, a pad's with the least of the objects.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+from shapely import Point
+
+from refergym.assets import records
+from refergym.assets.footprints import support_polygon
+from refergym.assets.inertia import dynamics
+from refergym.assets.library import Pack
+from refergym.assets.robots.panda_model import PAD_FRICTION
+from refergym.assets.spec import Pose, SceneSpec
+from refergym.assets.usd import names
+from refergym.envs.errors import BackendError
+
+FINGERS = ("leftfinger", "rightfinger")
+_DOFS = 9
+_SLIPPERY = 1e-4
+"""less makes friction cones too narrow for the solver"""
+_ROLLS = 6
+"""MuJoCo's condim: contacts that resist sliding, spinning and rolling"""
+_RAW = 1
+"""of mujoco:solref_mode: solref is taken as it stands"""
+_IMPEDANCE = (0.95, 0.99, 0.001, 0.5, 2.0)
+"""MuJoCo's solimp"""
+_ARMATURE = 0.1
+"""kg m2, or kg: of the motors, as MuJoCo Menagerie's Panda has it"""
+STEP = 1 / 240
+"""s"""
+_AWAY = -100.0
+"""m, height at which stand-ins for objects float that a world lacks"""
+_HERE = Pose(position=(0.0, 0.0, 0.0))
+
+
+@lru_cache(maxsize=1)
+def engine() -> ModuleType:
+    """Import Newton; raises BackendError, saying what to install, when a part of it is missing."""
+    try:
+        import warp
+
+        warp.config.log_level = warp.LOG_WARNING
+        import mujoco_warp  # noqa: F401
+        import newton
+        import newton_usd_schemas  # noqa: F401
+        from pxr import Usd  # noqa: F401
+    except ImportError as e:
+        raise BackendError(
+            f"backend=newton needs the extra newton ({e}): pip install 'refergym[newton]' "
+            "(EXTRAS=newton)"
+        ) from e
+    return newton
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorldModel:
+    """One scene, ready to be put beside others of as many bodies."""
+
+    builder: Any
+    """newton.ModelBuilder of one world"""
+    objects: tuple[int, ...]
+    """body of each object, in the scene's order"""
+    fingers: tuple[int, int]
+    """bodies, left and right"""
+    coordinates: tuple[int, ...]
+    """where in joint_q each object's free joint begins"""
+    dofs: tuple[int, ...]
+    """the same in joint_qd"""
+
+
+def structure(spec: SceneSpec) -> str:
+    """Return a digest of what a model is made from: everything but where the objects stand."""
+    bare = [msgspec.structs.replace(thing, pose=_HERE) for thing in spec.objects]
+    beneath = [frictions_beneath(spec)]
+    fixed = msgspec.structs.replace(spec, objects=tuple(bare), settled={})
+    return records.digest([fixed.digest, beneath])
+
+
+def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
+    """Write a scene's stage, and load it.
+
+    Args:
+        spec: any scene; poses of objects are of no matter.
+        pack: where its assets are.
+
+    Raises:
+        BackendError: if Newton is missing, or the stage is not what was written.
+    """
+    newton = engine()
+    from refergym.assets.usd.stage import write_stage
+
+    builder = newton.ModelBuilder()
+    newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
+    with tempfile.TemporaryDirectory(prefix="refergym-newton-") as folder:
+        file = write_stage(spec, pack, Path(folder))
+        with _quiet():
+            builder.add_usd(
+                str(file),
+                enable_self_collisions=False,
+                collapse_fixed_joints=True,
+                load_visual_shapes=False,
+                schema_resolvers=[
+                    newton.usd.SchemaResolverNewton(),
+                    newton.usd.SchemaResolverPhysx(),
+                    newton.usd.SchemaResolverMjc(),
+                ],
+            )
+    _check_joints(builder)
+    builder.shape_gap = [0.0] * builder.shape_count  # else things 0.1 m apart are in contact
+    builder.joint_target_mode[:_DOFS] = [newton.JointTargetMode.POSITION_VELOCITY] * _DOFS
+    _set_frictions(builder, spec, pack)
+    _stiffen(builder)
+    bodies = {label: k for k, label in enumerate(builder.body_label)}
+    children = {child: k for k, child in enumerate(builder.joint_child)}
+    objects = tuple(bodies[path] for path in names.object_paths(spec))
+    joints = [children[body] for body in objects]
+    left, right = (bodies[names.link_path(finger)] for finger in FINGERS)
+    return WorldModel(
+        builder=builder,
+        objects=objects,
+        fingers=(left, right),
+        coordinates=tuple(builder.joint_q_start[k] for k in joints),
+        dofs=tuple(builder.joint_qd_start[k] for k in joints),
+    )
+
+
+def padded(model: WorldModel, bodies: int) -> WorldModel:
+    """Give a world stand-ins far below until it has so many bodies; worlds side by side need that.
+
+    Args:
+        model: it; left as it is.
+        bodies: how many it should have.
+    """
+    newton = engine()
+    builder = newton.ModelBuilder()
+    newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
+    builder.add_builder(model.builder)
+    corners = 0.01 * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], np.float32)
+    faces = np.array([0, 1, 2, 0, 3, 1, 0, 2, 3, 1, 3, 2], np.int32)
+    for k in range(bodies - builder.body_count):
+        body = builder.add_body(
+            xform=((float(k), 0.0, _AWAY), (0.0, 0.0, 0.0, 1.0)),
+            mass=1.0,
+            inertia=np.eye(3) * 1e-3,
+            lock_inertia=True,
+            label=f"{names.OBJECTS}_absent/{k}",
+            custom_attributes={"mujoco:gravcomp": 1.0},
+        )
+        builder.add_shape_mesh(
+            body,
+            mesh=newton.Mesh(corners, faces, compute_inertia=False),
+            cfg=newton.ModelBuilder.ShapeConfig(gap=0.0, density=0.0),
+            custom_attributes={"mujoco:condim": _ROLLS},
+        )
+    return WorldModel(
+        builder=builder,
+        objects=model.objects,
+        fingers=model.fingers,
+        coordinates=model.coordinates,
+        dofs=model.dofs,
+    )
+
+
+def frictions_beneath(spec: SceneSpec) -> tuple[float, ...]:
+    """Return the friction of the support that each object stands above, else of the first."""
+    areas = [support_polygon(s) for s in spec.supports]
+    found = []
+    for thing in spec.objects:
+        x, y, z = thing.pose.position
+        below = [
+            s
+            for s, area in zip(spec.supports, areas, strict=True)
+            if s.top <= z + 1e-3 and area.contains(Point(x, y))
+        ]
+        best = max(below, key=lambda s: s.top, default=spec.supports[0])
+        found.append(best.friction)
+    return tuple(found)
+
+
+def _set_frictions(builder: Any, spec: SceneSpec, pack: Pack) -> None:
+    """See the module. Objects and what touches them resist rolling, too."""
+    own = [dynamics(pack[thing.asset], thing).friction for thing in spec.objects]
+    beneath = frictions_beneath(spec)
+    product = {
+        f"{path}/": mu * below
+        for path, mu, below in zip(names.object_paths(spec), own, beneath, strict=True)
+    }
+    pads = PAD_FRICTION[0] * min(own, default=1.0)
+    fingers = tuple(f"{names.link_path(finger)}/" for finger in FINGERS)
+    contacts: dict[int, int] = {}
+    for k, label in enumerate(builder.shape_label):
+        thing = next((path for path in product if label.startswith(path)), None)
+        if thing is not None:
+            builder.shape_material_mu[k] = product[thing]
+            contacts[k] = _ROLLS
+        elif label.startswith(fingers):
+            builder.shape_material_mu[k] = pads
+        else:
+            builder.shape_material_mu[k] = _SLIPPERY
+    builder.custom_attributes["mujoco:condim"].values = contacts
+
+
+def _stiffen(builder: Any) -> None:
+    """Make contacts as hard as the step allows, and the fingers not lighter than what they hold.
+
+    By MuJoCo's defaults a finger that weighs 0.1 kg sinks 10 mm into what it grips with 40 N.
+    """
+    every = range(builder.shape_count)
+    attributes = builder.custom_attributes
+    attributes["mujoco:solref_mode"].values = dict.fromkeys(every, _RAW)
+    attributes["mujoco:solref"].values = dict.fromkeys(every, (2 * STEP, 1.0))
+    attributes["mujoco:geom_solimp"].values = dict.fromkeys(every, _IMPEDANCE)
+    builder.joint_armature[:_DOFS] = [_ARMATURE] * _DOFS
+
+
+def _check_joints(builder: Any) -> None:
+    """The arm's joints come first, in the order of a State's."""
+    found: Sequence[str] = builder.joint_label
+    wanted = names.joint_paths()
+    if tuple(found[:_DOFS]) != wanted or list(builder.joint_q_start[:_DOFS]) != list(range(_DOFS)):
+        raise BackendError(f"{names.ROBOT}: Newton has other joints: {', '.join(found[:_DOFS])}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Newton's importer tells what it left out, past sys.stdout."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(sink)
