@@ -24,11 +24,12 @@ from refergym.assets.records import Record
 from refergym.assets.seeding import generator
 from refergym.envs import make_env
 from refergym.envs.refer_env import ReferEnv
-from refergym.envs.starts import Start, with_backend
+from refergym.envs.starts import Start
 from refergym.envs.task_spec import PutGoal
 from refergym.envs.types import Event
 from refergym.rollouts import arguments, config
 from refergym.rollouts.errors import ConfigError
+from refergym.rollouts.shared_starts import shared_start
 from refergym.rollouts.statistics import cohen_kappa
 
 _log = logging.getLogger(__name__)
@@ -158,14 +159,12 @@ def _env(backend: str, *overrides: str) -> ReferEnv:
 
 def _trial(envs: Sequence[ReferEnv], aim: Aim, seed: int, index: int) -> Trial:
     for attempt in range(_SEARCH):
-        envs[0].reset(seed=seed, options={"index": index + _STRIDE * attempt})
-        start = envs[0].start
-        if start is not None and (aim != "ungraspable" or _rate(start) < _HOPELESS):
+        start = shared_start(envs, seed, index + _STRIDE * attempt)
+        if aim != "ungraspable" or _rate(start) < _HOPELESS:
             break
     else:
         raise ConfigError(f"none of {_SEARCH} starts asks for something that can't be lifted")
-    both = with_backend(start, envs[1].backend)
-    outcomes = [_play(env, both, aim, seed, index) for env in envs]
+    outcomes = [_play(env, start, aim, seed, index) for env in envs]
     success, events, details = zip(*outcomes, strict=True)
     return Trial(index=index, aim=aim, success=success, events=events, details=details)
 

@@ -39,6 +39,10 @@ COMMANDS = {
         "refergym.rollouts.agreement",
         "compare what succeeds in two backends",
     ),
+    "ranks": (
+        "refergym.rollouts.ranks",
+        "compare in which order two backends put policies",
+    ),
     "contract": (
         "refergym.rollouts.contract",
         "check that a backend keeps what every backend promises",

@@ -12,7 +12,7 @@ from refergym.assets import records
 from refergym.rollouts import arguments, config, output, playing, report
 from refergym.rollouts.episodes import Episode, EpisodeWriter
 from refergym.rollouts.errors import ConfigError
-from refergym.rollouts.plan import Media, around, with_dialect
+from refergym.rollouts.plan import Media, Plan, around, with_dialect
 from refergym.rollouts.playing import OnProgress, PlaySettings
 from refergym.rollouts.report import Results
 
@@ -38,6 +38,44 @@ class Evaluation:
     """by policy, then by index, then by member"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An evaluation that was checked and has not begun."""
+
+    settings: Settings
+    plan: Plan
+    info: output.RunInfo
+
+
+def prepare(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> Prepared:
+    """Make everything that an evaluation needs once, and begin nothing.
+
+    Args:
+        overrides: "key=value" as on the command line.
+        config_dir: a folder with further yaml files.
+
+    Raises:
+        ConfigError: if a key, a choice or a value is wrong.
+        ServerError: if the server of a policy is not there.
+    """
+    composed = config.compose("evaluate", overrides, config_dir)
+    settings = records.convert(composed.config, Settings, error=ConfigError)
+    media = Media(
+        folder=settings.out,
+        pictures=settings.pictures,
+        video=settings.video,
+        video_size=settings.video_size,
+    )
+    plan = playing.make_plan(
+        settings,
+        composed,
+        _policies(settings, composed.choices["policy"], config_dir),
+        media=media if settings.pictures or settings.video else None,
+    )
+    info = playing.check(plan, composed, settings.episodes)
+    return Prepared(settings=settings, plan=plan, info=info)
+
+
 def evaluate(
     overrides: Sequence[str] = (),
     config_dir: str | Path | None = None,
@@ -60,21 +98,8 @@ def evaluate(
         PoolError: if no worker can start.
         StartError: if a start comes out otherwise than before.
     """
-    composed = config.compose("evaluate", overrides, config_dir)
-    settings = records.convert(composed.config, Settings, error=ConfigError)
-    media = Media(
-        folder=settings.out,
-        pictures=settings.pictures,
-        video=settings.video,
-        video_size=settings.video_size,
-    )
-    plan = playing.make_plan(
-        settings,
-        composed,
-        _policies(settings, composed.choices["policy"], config_dir),
-        media=media if settings.pictures or settings.video else None,
-    )
-    info = playing.check(plan, composed, settings.episodes)
+    ready = prepare(overrides, config_dir)
+    settings, plan, info = ready.settings, ready.plan, ready.info
     folder = Path(settings.out)
     output.open_folder(folder, info, resume=settings.resume)
     with EpisodeWriter(folder / output.EPISODES) as writer:

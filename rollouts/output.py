@@ -15,6 +15,7 @@ import msgspec
 
 from refergym.assets import records
 from refergym.assets.records import Record
+from refergym.envs.errors import EnvError
 from refergym.rollouts.errors import ConfigError, DataError, OutputError
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def kept_if_begun(folder: Path, *made: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, DataError):
+    except (ConfigError, DataError, EnvError):
         if not any((folder / name).exists() for name in made):
             (folder / RUN).unlink(missing_ok=True)
         raise

@@ -5,13 +5,17 @@ Jeffreys interval; Korn and Graubard (1998) and Franco, Little, Louis and Slud (
 study of confidence intervals for proportions in complex sample surveys", for tries in clusters;
 Bonett and Price (2012), "Adjusted Wald confidence interval for a difference of binomial proportions
 based on paired data"; Connor (1987), "Sample size for testing differences in proportions for the
-paired-sample design"; Cohen (1960) for kappa; Chen et al. (2021), arXiv 2107.03374, for pass@k.
+paired-sample design"; Cohen (1960) for kappa; Chen et al. (2021), arXiv 2107.03374, for pass@k;
+Li et al. (2024), "Evaluating real-world robot manipulation policies in simulation", arXiv
+2405.05941, for the mean maximum rank violation.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
+import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from refergym.assets.records import Record
@@ -199,3 +203,72 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
     counts_a, counts_b = Counter(first), Counter(second)
     expected = sum(counts_a[label] * counts_b[label] for label in counts_a) / n**2
     return math.nan if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return how near two lists are to a straight line with a slope.
+
+    Args:
+        first: [N] values.
+        second: [N] values of the same things.
+
+    Returns:
+        Pearson's r in [-1, 1]; None where it is undefined, for all values of a list are equal.
+
+    Raises:
+        ValueError: if the lists are empty or differ in length.
+    """
+    _check_alike(first, second)
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        return None
+    return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
+
+
+def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return by how many more pairs two lists order alike than the other way round.
+
+    Args:
+        first: [N] values.
+        second: [N] values of the same things.
+
+    Returns:
+        Kendall's tau-b in [-1, 1]; None where it is undefined, for all values of a list are equal.
+
+    Raises:
+        ValueError: if the lists are empty or differ in length.
+    """
+    _check_alike(first, second)
+    signs = [
+        (np.sign(first[i] - first[j]), np.sign(second[i] - second[j]))
+        for i, j in itertools.combinations(range(len(first)), 2)
+    ]
+    ordered = sum(abs(a) for a, _ in signs) * sum(abs(b) for _, b in signs)
+    return float(sum(a * b for a, b in signs) / math.sqrt(ordered)) if ordered else None
+
+
+def mmrv(checked: Sequence[float], real: Sequence[float]) -> float:
+    """Mean maximum rank violation: how much a wrong order of policies costs.
+
+    Each policy counts with the largest real difference to a policy that it is on the wrong side of:
+    mean over i of max over j of |real_i - real_j| [(checked_i < checked_j) != (real_i < real_j)].
+    A tie in `checked` alone is so charged to the worse of the two.
+
+    Args:
+        checked: [N] success rates of policies in the simulator that is judged.
+        real: [N] of the same policies where it counts.
+
+    Returns:
+        In [0, 1]; 0 if no pair that differs in `real` is out of order.
+
+    Raises:
+        ValueError: if the lists are empty or differ in length.
+    """
+    _check_alike(checked, real)
+    a, b = np.asarray(checked, np.float64), np.asarray(real, np.float64)
+    wrong = (a[:, None] < a) != (b[:, None] < b)
+    return float((np.abs(b[:, None] - b) * wrong).max(axis=1).mean())
+
+
+def _check_alike(first: Sequence[float], second: Sequence[float]) -> None:
+    if not first or len(first) != len(second):
+        raise ValueError(f"expected two equally long lists, got {len(first)} and {len(second)}")

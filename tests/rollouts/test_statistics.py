@@ -3,14 +3,19 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from refergym.rollouts.statistics import (
     clustered,
     cohen_kappa,
     jeffreys,
+    kendall,
+    mmrv,
     paired,
     pass_at,
+    pearson,
     student,
 )
 
@@ -185,3 +190,59 @@ def test_what_cannot_be_paired_is_refused():
         paired([True], [True, False])
     with pytest.raises(ValueError, match="got 0"):
         paired([], [])
+
+
+RATES = st.lists(st.tuples(*[st.integers(0, 20)] * 2), min_size=2, max_size=8)
+
+
+def test_the_rank_violation_has_its_published_value():
+    # Li et al. (2024), picking a can, visual matching: simulated and real success of six policies
+    simulated = [0.857, 0.710, 0.787, 0.567, 0.170, 0.027]
+    real = [0.853, 0.920, 0.907, 0.760, 0.293, 0.133]
+    assert mmrv(simulated, real) == pytest.approx(0.031, abs=5e-4)
+    assert pearson(simulated, real) == pytest.approx(0.976, abs=1e-3)
+
+
+def test_the_rank_violation_of_a_worked_order():
+    real = [0.9, 0.6, 0.5, 0.1]
+    # the best and the worst change places: each is on the wrong side of the other by 0.8, and the
+    # two between are on the wrong side of one of them by up to 0.5 and 0.4
+    assert mmrv([0.1, 0.6, 0.5, 0.9], real) == pytest.approx((0.8 + 0.5 + 0.4 + 0.8) / 4)
+    assert mmrv([0.9, 0.5, 0.6, 0.1], real) == pytest.approx((0.1 + 0.1) / 4)
+
+
+def test_a_tie_in_the_judged_simulator_is_charged_to_the_worse():
+    # the third is on the wrong side of the first by 0.4 and of the second by 0.1
+    assert mmrv([0.5, 0.5, 0.8], [0.9, 0.6, 0.5]) == pytest.approx((0.4 + 0.3 + 0.4) / 3)
+    assert mmrv([0.9, 0.1], [0.5, 0.5]) == 0, "a difference that is none costs nothing"
+
+
+@given(RATES)
+def test_rank_statistics_do_not_depend_on_the_order_of_policies_nor_on_scale(pairs):
+    first, second = ([n / 20 for n in of] for of in zip(*pairs, strict=True))
+    turned = first[::-1], second[::-1]
+    for statistic in (mmrv, pearson, kendall):
+        there, back = statistic(first, second), statistic(*turned)
+        assert there == back or there == pytest.approx(back)
+    assert mmrv(first, first) == 0
+    assert 0 <= mmrv(first, second) <= max(second) - min(second)
+    assert mmrv([f**2 for f in first], second) == mmrv(first, second)
+
+
+@given(RATES)
+def test_correlations_are_those_of_scipy(pairs):
+    first, second = ([n / 20 for n in of] for of in zip(*pairs, strict=True))
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        assert pearson(first, second) is None
+        assert kendall(first, second) is None
+        return
+    assert pearson(first, second) == pytest.approx(stats.pearsonr(first, second)[0], abs=1e-9)
+    assert kendall(first, second) == pytest.approx(stats.kendalltau(first, second)[0], abs=1e-9)
+
+
+@pytest.mark.parametrize("statistic", [mmrv, pearson, kendall])
+def test_rates_of_different_policies_are_refused(statistic):
+    with pytest.raises(ValueError, match="got 2 and 1"):
+        statistic([0.1, 0.2], [0.1])
+    with pytest.raises(ValueError, match="got 0 and 0"):
+        statistic([], [])
