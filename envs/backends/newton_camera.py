@@ -1,4 +1,4 @@
-"""Newton's own camera: its ray tracer draws the meshes of the scene's stage, at the poses of a state.
+"""Newton's own camera: its ray tracer draws the meshes of the scene's stage, posed by a state.
 
 It draws from a model of its own, so that physics is the same with and without it. One ray goes
 through the middle of each pixel. Light, backdrop and tone curve are those of our renderers; it
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from refergym.assets import camera as pinhole
 from refergym.assets import poses
-from refergym.assets.lighting import GROUND, SKY, SUN
 from refergym.assets.library import Pack
+from refergym.assets.lighting import GROUND, SKY, SUN
 from refergym.assets.robots.kinematics import LINKS, link_poses
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.assets.usd import names
@@ -28,10 +28,12 @@ from refergym.envs.types import ID_NOTHING, Frame, State
 Array = NDArray[np.float64]
 F32 = NDArray[np.float32]
 
-_BESIDE = (1.0, -1.0, -1.0)
-"""OpenCV's camera axes in Newton's, which looks along -z with y up"""
+_FLIP = np.array([1.0, -1.0, -1.0])
+"""of OpenCV's axes to Newton's camera, which looks along -z with y up"""
 _HALF_TURN = np.array([0.0, 1.0, 0.0, 0.0])
-"""wxyz, the same as a turn"""
+"""wxyz, about x: the same as a turn"""
+_THIN = 2e-5
+"""m between the two sides of a surface, so that each is the nearer one from its own side"""
 
 
 class NewtonCamera:
@@ -53,6 +55,7 @@ class NewtonCamera:
 
         Raises:
             BackendError: if Newton is missing.
+            RenderError: if the scene's light has no direction.
         """
         key = structure(spec)
         if self._drawing is None or key != self._key:
@@ -80,6 +83,7 @@ class Drawing:
             with quiet():
                 builder.add_usd(str(file), load_visual_shapes=True, hide_collision_shapes=True)
             _colour(builder, spec)
+            _two_sided(builder)
             self._model = builder.finalize(device=device)
             self._sensor = newton.sensors.SensorCamera(self._model)  # reads the textures
         self._state = self._model.state()
@@ -92,34 +96,31 @@ class Drawing:
         self._link_bodies = [bodies[paths[k]] for k in self._links]
         self._base = pinhole.pose_matrix(spec.robot.base)
         self._ids = _ids_of_shapes(self._model.shape_label, spec)
-        self._views: dict[CameraSpec, View] = {}
+        self._view: View | None = None
         _light(self._sensor, spec)
 
     def look(self, state: State, camera: CameraSpec) -> Frame:
         """Take a picture of the scene in a state."""
         self._move(state)
-        if camera not in self._views:
-            self._views[camera] = View(self._sensor, camera)
-        colour, depth, shapes = self._views[camera].draw(self._sensor, self._state)
+        if self._view is None or self._view.camera != camera:
+            self._view = View(self._sensor, camera)
+        colour, depth, shapes = self._view.draw(self._sensor, self._state)
         ids = self._ids[np.minimum(shapes, len(self._ids) - 1)]
-        is_far = (depth <= 0) | (depth > camera.far)
-        ids[is_far] = ID_NOTHING
+        ids[depth > camera.far] = ID_NOTHING
         is_empty = ids == ID_NOTHING
         return Frame(
-            rgb=look.encode(np.where(is_empty[..., None], self._views[camera].backdrop, colour)),
+            rgb=look.encode(np.where(is_empty[..., None], self._view.backdrop, colour)),
             depth=np.where(is_empty, np.float32(0), depth),
             ids=ids,
         )
 
     def _move(self, state: State) -> None:
         """Put objects and links where they are in a state."""
-        import warp as wp
-
         links = self._base @ link_poses(state.joints)[self._links]
         placed = [poses.as_row(pinhole.matrix_pose(m)) for m in links]
         rows = np.concatenate([np.array(placed).reshape(-1, 7), state.objects.reshape(-1, 7)])
         self._rows[[*self._link_bodies, *self._objects]] = rows[:, (0, 1, 2, 4, 5, 6, 3)]
-        self._state.body_q.assign(wp.array(self._rows, dtype=wp.transformf))
+        self._state.body_q.assign(self._rows)
         self._model.bvh_refit_shapes(self._state)
 
 
@@ -135,13 +136,16 @@ class View:
         """
         import warp as wp
 
+        self.camera = camera
         rays_c = pinhole.rays_c(camera)
         rays_c /= np.linalg.norm(rays_c, axis=1, keepdims=True)
         bundle = np.zeros((camera.height, camera.width, 1, 2, 3), np.float32)
-        bundle[:, :, 0, 1] = (rays_c * _BESIDE).reshape(camera.height, camera.width, 3)
-        self._rays = wp.array(bundle, dtype=wp.vec3f, device=sensor.device)
+        bundle[:, :, 0, 1] = (rays_c * _FLIP).reshape(camera.height, camera.width, 3)
+        self._rays: Any = wp.array(bundle, dtype=wp.vec3f, device=sensor.device)
         position, (w, x, y, z) = np.split(_turned(camera.pose), [3])
-        self._where = wp.array([[*position, x, y, z, w]], dtype=wp.transformf, device=sensor.device)
+        self._where: Any = wp.array(
+            [[*position, x, y, z, w]], dtype=wp.transformf, device=sensor.device
+        )
         size = (1, camera.width, camera.height)
         self._colour = sensor.allocate_image_color_hdr(*size)
         self._depth = sensor.allocate_image_depth_forward(*size)
@@ -183,7 +187,7 @@ def _light(sensor: Any, spec: SceneSpec) -> None:
     )
     config = sensor.default_render_config
     config.enable_textures = config.enable_shadows = True
-    config.enable_backface_culling = False
+    config.enable_backface_culling = False  # it would also hide what is behind a back
 
 
 def _colour(builder: Any, spec: SceneSpec) -> None:
@@ -200,6 +204,28 @@ def _colour(builder: Any, spec: SceneSpec) -> None:
         above = next((path for path in colours if label.startswith(f"{path}/")), None)
         if above is not None:
             builder.shape_color[k] = tuple(colours[above])
+
+
+def _two_sided(builder: Any) -> None:
+    """Give drawn meshes a back; from there Newton would light them as if it saw the front."""
+    newton = engine()
+    made: dict[int, Any] = {}
+    for k, mesh in enumerate(builder.shape_source):
+        if not builder.shape_flags[k] & newton.ShapeFlags.VISIBLE:
+            continue  # a collider
+        if id(mesh) not in made:
+            faces = np.asarray(mesh.indices).reshape(-1, 3)
+            normals = np.asarray(mesh.normals)
+            made[id(mesh)] = newton.Mesh(
+                np.concatenate([mesh.vertices, mesh.vertices - _THIN * normals]),
+                np.concatenate([faces, faces[:, ::-1] + len(normals)]).reshape(-1),
+                normals=np.concatenate([normals, -normals]),
+                uvs=None if mesh.uvs is None else np.tile(mesh.uvs, (2, 1)),
+                compute_inertia=False,
+                texture=mesh.texture,
+                texture_transform=mesh.texture_transform,
+            )
+        builder.shape_source[k] = made[id(mesh)]
 
 
 def _srgb(light: Sequence[float]) -> list[float]:
