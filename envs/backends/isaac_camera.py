@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from refergym.assets import poses
 from refergym.assets.spec import CameraSpec
 from refergym.envs.backends.isaac_app import IsaacApp
-from refergym.envs.backends.isaac_stage import CAMERAS, ROBOT, Stage
+from refergym.envs.backends.isaac_stage import CAMERAS, Stage
+from refergym.envs.backends.prims import id_of, ids_of_prims
 from refergym.envs.errors import BackendError
-from refergym.envs.types import ID_FIXTURE, ID_NOTHING, ID_ROBOT, ID_SUPPORT, Frame
+from refergym.envs.types import ID_NOTHING, Frame
 
 APERTURE = 20.955
 """horizontal, in tenths of a unit; only its ratio to the focal length matters"""
 NEAR = 0.01
 """m"""
 ANNOTATORS = ("rgb", "distance_to_image_plane", "instance_id_segmentation")
-PEDESTAL = "/World/pedestal"
 _WARM_UP = 60
 """frames until a camera has to have data"""
 _AFTER = 3
@@ -91,13 +91,7 @@ class IsaacCameras:
 
 def prim_ids(stage: Stage) -> dict[str, int]:
     """Our id of each prim of a stage that has one; what is below a prim has its id."""
-    return {
-        **{path: k for k, path in enumerate(stage.objects)},
-        **{path: ID_SUPPORT - k for k, path in enumerate(stage.supports)},
-        **{path: ID_FIXTURE - k for k, path in enumerate(stage.fixtures)},
-        ROBOT: ID_ROBOT,
-        PEDESTAL: ID_ROBOT,
-    }
+    return ids_of_prims(stage.objects, stage.supports, stage.fixtures)
 
 
 def our_ids(
@@ -113,7 +107,7 @@ def our_ids(
     Returns:
         [H, W]; ID_NOTHING where a prim has none.
     """
-    known = {int(number): _id_of(path, ids) for number, path in labels.items()}
+    known = {int(number): id_of(path, ids) for number, path in labels.items()}
     numbers, places = np.unique(shown, return_inverse=True)
     table = np.array([known.get(int(n), ID_NOTHING) for n in numbers], np.int32)
     return table[places].reshape(shown.shape)
@@ -123,14 +117,6 @@ def returns(depth: NDArray[Any], far: float) -> NDArray[np.float32]:
     """Depth [H, W] m with 0 where nothing is, or it is farther than `far`."""
     is_there = np.isfinite(depth) & (depth <= far)
     return np.where(is_there, depth, 0).astype(np.float32)
-
-
-def _id_of(path: str, ids: Mapping[str, int]) -> int:
-    parts = path.split("/")
-    for k in range(len(parts), 1, -1):
-        if (above := "/".join(parts[:k])) in ids:
-            return ids[above]
-    return ID_NOTHING
 
 
 def _pixels(data: Any) -> NDArray[Any]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from refergym.assets.library import Pack
-from refergym.assets.spec import Pose, SceneSpec
+from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.envs.backends.arm import ArmBackend
+from refergym.envs.backends.newton_camera import NewtonCamera
 from refergym.envs.backends.newton_world import NewtonWorld, Place
 from refergym.envs.backends.newton_worlds import Models, OwnWorld, best_device
 from refergym.envs.errors import BackendError
+from refergym.envs.types import Frame
 
 
 class NewtonBackend(ArmBackend):
@@ -16,13 +18,18 @@ class NewtonBackend(ArmBackend):
     kind = "newton"
 
     def __init__(
-        self, device: str | None = None, pack: Pack | None = None, place: Place | None = None
+        self,
+        device: str | None = None,
+        camera: bool = False,
+        pack: Pack | None = None,
+        place: Place | None = None,
     ) -> None:
         """Make a backend without a world.
 
         Args:
             device: Warp's name of where it runs, "cpu" or "cuda:0"; None takes a GPU where there
                 is one.
+            camera: whether it has Newton's own, see `look`.
             pack: the asset pack; None opens the one that ships.
             place: where the world is simulated; None makes one of its own.
 
@@ -30,7 +37,9 @@ class NewtonBackend(ArmBackend):
             BackendError: if Newton is missing.
         """
         super().__init__(pack)
-        self._place = place or OwnWorld(Models(self._pack), device or best_device())
+        device = device or best_device()
+        self._place = place or OwnWorld(Models(self._pack), device)
+        self._camera = NewtonCamera(self._pack, device) if camera else None
         self._world: NewtonWorld | None = None
 
     @property
@@ -40,9 +49,20 @@ class NewtonBackend(ArmBackend):
             raise BackendError("backend 'newton' has no scene yet; call reset(spec) first")
         return self._world
 
+    def look(self, camera: CameraSpec | None = None) -> Frame:
+        """Take a picture with Newton's camera; None is the scene's.
+
+        Raises:
+            BackendError: before reset, or if it was made without a camera.
+        """
+        spec = self.spec
+        if self._camera is None:
+            raise BackendError("backend 'newton' has no camera of its own; backend.camera=true")
+        return self._camera.look(spec, self.state(), camera)
+
     def close(self) -> None:
         """See the Protocol."""
-        self._world = None
+        self._world, self._camera = None, None
         self._closed = True
 
     def _build(self, spec: SceneSpec, start: Sequence[Pose], *, settling: bool) -> None:

@@ -108,7 +108,7 @@ def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
     newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
     with tempfile.TemporaryDirectory(prefix="refergym-newton-") as folder:
         file = write_stage(spec, pack, Path(folder))
-        with _quiet():
+        with quiet():
             builder.add_usd(
                 str(file),
                 enable_self_collisions=False,
@@ -237,7 +237,7 @@ def _check_joints(builder: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Newton's importer tells what it left out, past sys.stdout."""
     sys.stdout.flush()
     kept = os.dup(1)
