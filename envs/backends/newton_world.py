@@ -22,9 +22,9 @@ _CALM_SPEED, _CALM_TURN = 0.005, 0.05
 """m/s, rad/s"""
 _FINGER_SPEED = 0.1
 """m/s of each finger; what is light is knocked away by faster ones"""
-_CHECK_EVERY = 24
-_RECORD_EVERY = 16
-_LAG = 12
+_CHECK_EVERY = round(0.1 / STEP)
+_RECORD_EVERY = round(1 / 15 / STEP)
+_LAG = round(0.05 / STEP)
 """steps that the arm gets to arrive at its last target"""
 
 

@@ -9,6 +9,7 @@ from isaac_parts import StandinBackend
 
 from refergym.envs.backends.bullet import BulletBackend
 from refergym.envs.backends.kinematic import KinematicBackend
+from refergym.envs.backends.newton import NewtonBackend
 from refergym.envs.backends.remote import RemoteBackend
 from refergym.envs.types import Backend
 
@@ -21,6 +22,7 @@ BACKENDS: dict[str, Callable[..., Backend]] = {
     "remote-kinematic": functools.partial(RemoteBackend, {"_target_": KINEMATIC}),
     "remote-bullet": functools.partial(RemoteBackend, {"_target_": BULLET, "grasp": "contact"}),
     "bullet-as-isaac": StandinBackend,
+    "newton": functools.partial(NewtonBackend, device="cpu"),
 }
 """each takes `pack`"""
 EXACT = 0.0
