@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -28,6 +28,7 @@ def build_env(
     render_mode: str | None = "rgb_array",
     remembered: int = 0,
     lent: Callable[[], Renderer] | None = None,
+    seat: Any = None,
 ) -> ReferEnv:
     """Build an environment; its simulator and its renderer are made at the first reset.
 
@@ -38,6 +39,7 @@ def build_env(
         remembered: pictures that are kept, so that none of them is drawn twice.
         lent: gives the renderer in place of the config's, when a picture is first needed; the
             environment does not close it.
+        seat: given to the backend, which shares a simulator with others by it (`envs.vector`).
 
     Raises:
         EnvError: naming the key that is wrong.
@@ -46,6 +48,8 @@ def build_env(
     for key in ("max_steps", "pictures", "pack"):
         _check_type(key, config.get(key))
     pack = None if config.get("pack") is None else open_pack(config.pack)
+    if seat is not None and not _takes("seat", config.backend, "backend"):
+        raise EnvError("backend: only newton has several worlds; take sync or async")
     make = functools.partial(_make, config, pack)
     renderer: Callable[[], Renderer] = functools.partial(make, "renderer")
     if remembered:
@@ -56,7 +60,7 @@ def build_env(
     return ReferEnv(
         composer=make("scene"),
         task=make("task"),
-        backend=functools.partial(make, "backend"),
+        backend=functools.partial(make, "backend", seat=seat),
         renderer=renderer,
         sensor=make("sensor"),
         randomisation=None if "randomisation" not in config else make("randomisation"),
@@ -82,12 +86,15 @@ def build_renderer(config: DictConfig, remembered: int) -> Renderer:
     return RememberingRenderer(functools.partial(_make, config, pack, "renderer"), remembered)
 
 
-def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array") -> TextEnv:
+def build_text_env(
+    config: DictConfig, *, render_mode: str | None = "rgb_array", seat: Any = None
+) -> TextEnv:
     """Build an environment that takes words.
 
     Args:
         config: as in `build_env`, and dialect, reward (each with `_target_`) and several.
         render_mode: "rgb_array" or None.
+        seat: as in `build_env`.
 
     Raises:
         EnvError: naming the key that is wrong.
@@ -99,7 +106,8 @@ def build_text_env(config: DictConfig, *, render_mode: str | None = "rgb_array")
         raise EnvError(f"several: expected one of {expected}; got {several!r:.80}")
     reader = AnswerReader(dialect=build_part(config, "dialect"), several=several)
     rewards = build_part(config, "reward")
-    return TextEnv(build_env(config, render_mode=render_mode), reader=reader, rewards=rewards)
+    env = build_env(config, render_mode=render_mode, seat=seat)
+    return TextEnv(env, reader=reader, rewards=rewards)
 
 
 def build_part(config: DictConfig, group: str, pack: Pack | None = None) -> Any:
@@ -125,12 +133,14 @@ def _check_type(key: str, value: Any) -> None:
         raise EnvError(f"pack: expected null or the folder of a pack, got {value!r}")
 
 
-def _make(config: DictConfig, pack: Pack | None, group: str) -> Any:
+def _make(config: DictConfig, pack: Pack | None, group: str, *, seat: Any = None) -> Any:
     """Make the part that a group's config describes; what takes a `pack` gets this one."""
     plain = OmegaConf.to_container(config[group], resolve=True)
     _check_records(plain, group)
     try:
-        given = {"pack": pack} if pack is not None and _takes_pack(plain, group) else {}
+        given = {} if pack is None or not _takes("pack", plain, group) else {"pack": pack}
+        if seat is not None:
+            given["seat"] = seat
         made = instantiate(plain, _convert_="all", **given)
     except InstantiationException as e:
         cause = e.__cause__ or e
@@ -142,10 +152,11 @@ def _make(config: DictConfig, pack: Pack | None, group: str) -> Any:
     return made
 
 
-def _takes_pack(node: Any, group: str) -> bool:
-    target = node.get("_target_") if isinstance(node, dict) else None
+def _takes(name: str, node: Any, group: str) -> bool:
+    """Whether what a config makes has an argument of this name."""
+    target = node.get("_target_") if isinstance(node, Mapping | DictConfig) else None
     kind = _find(target, group) if isinstance(target, str) else None
-    return callable(kind) and "pack" in inspect.signature(kind).parameters
+    return callable(kind) and name in inspect.signature(kind).parameters
 
 
 def _check_records(node: Any, path: str) -> None:

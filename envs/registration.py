@@ -64,18 +64,21 @@ def make_env(
     randomisation: str | None = None,
     overrides: Sequence[str] = (),
     render_mode: str | None = "rgb_array",
+    seat: Any = None,
 ) -> "ReferEnv":
     """Make an environment from `configs/env.yaml`.
 
     Args:
         task: file in configs/task, such as "pick_place".
-        backend: file in configs/backend: "auto", "bullet", "kinematic", "isaac", "remote".
+        backend: file in configs/backend: "auto", "bullet", "kinematic", "newton", "isaac",
+            "remote".
         scene: file in configs/scene.
         renderer: file in configs/renderer.
         sensor: file in configs/sensor.
         randomisation: file in configs/randomisation.
         overrides: Hydra overrides, such as "task.max_steps=6" or "pictures=false".
         render_mode: "rgb_array" or None.
+        seat: given to the backend, which shares a simulator with others by it (`envs.vector`).
 
     Raises:
         EnvError: naming the key that is wrong and what is allowed.
@@ -86,7 +89,8 @@ def make_env(
         "scene": scene, "task": task, "backend": backend, "renderer": renderer,
         "sensor": sensor, "randomisation": randomisation,
     }  # fmt: skip
-    return build_env(compose_env(_choices(chosen, overrides)), render_mode=render_mode)
+    config = compose_env(_choices(chosen, overrides))
+    return build_env(config, render_mode=render_mode, seat=seat)
 
 
 def make_text_env(
@@ -101,6 +105,7 @@ def make_text_env(
     randomisation: str | None = None,
     overrides: Sequence[str] = (),
     render_mode: str | None = "rgb_array",
+    seat: Any = None,
 ) -> "TextEnv":
     """Make an environment that takes words, from `configs/text_env.yaml`.
 
@@ -115,6 +120,7 @@ def make_text_env(
         randomisation: likewise.
         overrides: Hydra overrides, such as "several=reject" or "reward.weights.point=2".
         render_mode: "rgb_array" or None.
+        seat: given to the backend, which shares a simulator with others by it (`envs.vector`).
 
     Raises:
         EnvError: naming the key that is wrong and what is allowed.
@@ -126,7 +132,7 @@ def make_text_env(
         "sensor": sensor, "randomisation": randomisation, "dialect": dialect, "reward": reward,
     }  # fmt: skip
     config = compose_env(_choices(chosen, overrides), TEXT_CONFIG)
-    return build_text_env(config, render_mode=render_mode)
+    return build_text_env(config, render_mode=render_mode, seat=seat)
 
 
 def _choices(chosen: Mapping[str, str | None], overrides: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from refergym.envs.registration import make_env, make_text_env
 
 def make_vec(
     n: int,
-    vectorization: Literal["sync", "async"] = "sync",
+    vectorization: Literal["sync", "async", "worlds"] = "sync",
     *,
     words: bool = False,
     autoreset: bool = True,
@@ -31,7 +31,8 @@ def make_vec(
 
     Args:
         n: how many.
-        vectorization: "sync" for one process, "async" for one process each.
+        vectorization: "sync" for one process, "async" for one process each, "worlds" for one
+            process whose simulator has n worlds (backend="newton"), on a GPU solved together.
         words: True makes environments that take words, by `make_text_env`.
         autoreset: False leaves resets to the caller (`options={"reset_mask": ...}`).
         overrides: as in `make_env`.
@@ -42,11 +43,17 @@ def make_vec(
     """
     if type(n) is not int or n < 1:
         raise EnvError(f"n: expected a whole number >= 1, got {n!r}")
-    if vectorization not in ("sync", "async"):
-        raise EnvError(f"vectorization: expected 'sync' or 'async', got {vectorization!r}")
+    if vectorization not in ("sync", "async", "worlds"):
+        raise EnvError(
+            f"vectorization: expected 'sync', 'async' or 'worlds', got {vectorization!r}"
+        )
     maker = make_text_env if words else make_env
     make: Callable[[], Any] = functools.partial(maker, overrides=overrides, **kwargs)
     mode = AutoresetMode.NEXT_STEP if autoreset else AutoresetMode.DISABLED
+    if vectorization == "worlds":
+        from refergym.envs.world_vector import WorldsVectorEnv
+
+        return WorldsVectorEnv(n, make, mode)
     if vectorization == "sync":
         return SyncVectorEnv([make] * n, autoreset_mode=mode)
     make().close()  # a wrong config fails here with its message, not in a child process

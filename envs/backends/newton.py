@@ -7,7 +7,7 @@ from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.envs.backends.arm import ArmBackend
 from refergym.envs.backends.newton_camera import NewtonCamera
 from refergym.envs.backends.newton_world import NewtonWorld, Place
-from refergym.envs.backends.newton_worlds import Models, OwnWorld, best_device
+from refergym.envs.backends.newton_worlds import Seat, Worlds, best_device
 from refergym.envs.errors import BackendError
 from refergym.envs.types import Frame
 
@@ -21,8 +21,9 @@ class NewtonBackend(ArmBackend):
         self,
         device: str | None = None,
         camera: bool = False,
+        together: bool | None = None,
         pack: Pack | None = None,
-        place: Place | None = None,
+        seat: Seat | None = None,
     ) -> None:
         """Make a backend without a world.
 
@@ -30,15 +31,17 @@ class NewtonBackend(ArmBackend):
             device: Warp's name of where it runs, "cpu" or "cuda:0"; None takes a GPU where there
                 is one.
             camera: whether it has Newton's own, see `look`.
+            together: whether several worlds of one process are solved in one model, by MuJoCo
+                Warp; None does so on a GPU.
             pack: the asset pack; None opens the one that ships.
-            place: where the world is simulated; None makes one of its own.
+            seat: one of several worlds; None has one alone.
 
         Raises:
             BackendError: if Newton is missing.
         """
         super().__init__(pack)
         device = device or best_device()
-        self._place = place or OwnWorld(Models(self._pack), device)
+        self._place: Place = (seat or Worlds(1).seat(0)).take(self._pack, device, together)
         self._camera = NewtonCamera(self._pack, device) if camera else None
         self._world: NewtonWorld | None = None
 

@@ -4,7 +4,6 @@ What is kept here of each world (coordinates, speeds) is what counts between two
 is not advanced stands still while others go on.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,7 +74,6 @@ class NewtonPhysics:
         self._fresh = np.ones(self._count, bool)
         self._is_dirty = True
         self._touched: list[tuple[set[int], set[int]]] | None = None
-        self._lock = threading.Lock()
         self._graph: Any = None
 
     @property
@@ -146,14 +144,14 @@ class NewtonPhysics:
         starts = self._models[world].dofs
         return np.array([self._qd[world, s : s + 6] for s in starts], np.float64).reshape(-1, 6)
 
-    def advance(self, targets: Mapping[int, Array]) -> None:
+    def advance(self, targets: Mapping[int, Array]) -> tuple[int, ...]:
         """Step some worlds, as often as their targets have rows; the others stand still.
 
         Args:
             targets: for each world, what its drives aim at: [n, 9] rad and m, n alike for all.
 
-        Raises:
-            BackendError: if a world has diverged, or has more contacts than there is room for.
+        Returns:
+            Those that diverged; they are what they were before.
         """
         moving = sorted(targets)
         steps = len(targets[moving[0]])
@@ -167,20 +165,19 @@ class NewtonPhysics:
                 self._control.joint_target_q.assign(self._target_q.reshape(-1))
                 self._control.joint_target_qd.assign(self._target_qd.reshape(-1))
                 self._step()
-            self._pull(moving)
+            return self._pull(moving)
 
     def touched(self, world: int) -> tuple[set[int], set[int]]:
         """Return the objects that the left and the right finger touched in the last step."""
-        with self._lock:
-            if self._touched is None:
-                with self._wp.ScopedDevice(self._device):
-                    self._touched = self._find_touched()
-            return self._touched[world]
+        if self._touched is None:
+            with self._wp.ScopedDevice(self._device):
+                self._touched = self._find_touched()
+        return self._touched[world]
 
     def _make_solver(self, on_cpu: bool) -> Any:
         contacts = CONTACTS if not on_cpu else 4 * CONTACTS
         try:
-            return self._newton.solvers.SolverMuJoCo(
+            solver = self._newton.solvers.SolverMuJoCo(
                 self._model,
                 use_mujoco_cpu=on_cpu,
                 integrator="implicitfast",
@@ -194,6 +191,11 @@ class NewtonPhysics:
         except ValueError as e:
             text = " ".join(str(e).split())
             raise BackendError(f"these scenes cannot be solved together: {text}") from e
+        if on_cpu:  # MuJoCo would begin anew without a word where it diverges
+            import mujoco
+
+            solver.mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        return solver
 
     def _step(self) -> None:
         """One step of all worlds; on a GPU recorded once, and then replayed."""
@@ -226,16 +228,18 @@ class NewtonPhysics:
         self._newton.eval_fk(self._model, self._state.joint_q, self._state.joint_qd, self._state)
         self._is_dirty = False
 
-    def _pull(self, moving: Sequence[int]) -> None:
+    def _pull(self, moving: Sequence[int]) -> tuple[int, ...]:
+        """Read the worlds that moved; returns those that diverged."""
         q, qd = self._of(self._state.joint_q), self._of(self._state.joint_qd)
-        if bad := [w for w in moving if not np.isfinite(q[w]).all()]:
-            self._is_dirty = True
-            raise BackendError(f"Newton: world {bad[0]} diverged; reset it")
+        bad = [w for w in moving if not (np.isfinite(q[w]).all() and np.isfinite(qd[w]).all())]
+        well = [w for w in moving if w not in bad]
         self._touched = None
-        self._q[moving], self._qd[moving] = q[moving], qd[moving]
+        self._q[well], self._qd[well] = q[well], qd[well]
         if self.is_together:
-            self._warm[moving] = self._solver.mjw_data.qacc_warmstart.numpy()[moving]
-        self._is_dirty = len(moving) < self._count
+            self._warm[well] = self._solver.mjw_data.qacc_warmstart.numpy()[well]
+        self._fresh[bad] = True
+        self._is_dirty = len(well) < self._count
+        return tuple(bad)
 
     def _find_touched(self) -> list[tuple[set[int], set[int]]]:
         self._solver.update_contacts(self._contacts)

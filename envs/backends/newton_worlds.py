@@ -8,8 +8,8 @@ here whenever they advance their world.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,15 @@ from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
 from refergym.envs.backends.newton_model import WorldModel, engine, structure, world_model
 from refergym.envs.backends.newton_physics import NewtonPhysics
+from refergym.envs.backends.newton_world import Place
+from refergym.envs.errors import BackendError
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
 KEPT = 8
 """models of scenes that are kept; making one takes about a second"""
+
+DIVERGED = "Newton: the simulation diverged; reset the scene"
 
 
 def best_device() -> str:
@@ -81,7 +85,8 @@ class OwnWorld:
 
     def run(self, targets: Array) -> None:
         """Step it through targets [n, 9] rad and m of its drives."""
-        self.physics.advance({0: targets})
+        if self.physics.advance({0: targets}):
+            raise BackendError(DIVERGED)
 
 
 class JointWorlds:
@@ -97,19 +102,22 @@ class JointWorlds:
         """
         self._models, self._device = models, device
         self._open: list[WorldModel | None] = [None] * count
+        self._scenes: list[str] = [""] * count
         self.physics: NewtonPhysics | None = None
-        self._lock = threading.Condition()
-        self._running = 0
-        self._asked: dict[int, WorldModel] = {}
+        self._turns: dict[int, Turn] = {}
+        self._asked: dict[int, SceneSpec] = {}
         self._jobs: dict[int, Array] = {}
         self._failed: dict[int, Exception] = {}
 
-    def seat(self, index: int) -> "Seat":
+    def place(self, index: int) -> "JointWorld":
         """Return one of the worlds."""
-        return Seat(self, index)
+        return JointWorld(self, index)
 
     def together(self, calls: Mapping[int, Callable[[], T]]) -> dict[int, T]:
         """Run a call for each of some worlds; wherever they advance, they do it together.
+
+        One call works at a time, until it waits for the simulator; so nothing that they share needs
+        to know of threads.
 
         Args:
             calls: by the number of the world that each call is about.
@@ -117,55 +125,40 @@ class JointWorlds:
         Returns:
             What each returned; what one raises is raised when all have ended.
         """
-        if not calls:
-            return {}
-        self._running = len(calls)
-        with ThreadPoolExecutor(len(calls)) as pool:
-            made = {k: pool.submit(self._call, call) for k, call in calls.items()}
-            while self._serve():
-                pass
-        return {k: future.result() for k, future in made.items()}
+        self._turns = {k: Turn(k, call) for k, call in calls.items()}
+        try:
+            while running := [turn for turn in self._turns.values() if not turn.is_over]:
+                for turn in running:
+                    if not self._is_waiting(turn.index):
+                        turn.resume()
+                if self._asked or self._jobs:
+                    self._work()
+            return {k: turn.result() for k, turn in self._turns.items()}
+        finally:
+            self._turns = {}
 
     def open(self, index: int, spec: SceneSpec) -> None:
         """Have a model in which one world is this scene; the others keep what they are."""
-        model = self._models.of(spec)
-        if self._open[index] is model:
-            return
-        self._wait(index, lambda: self._asked.__setitem__(index, model))
+        if self._scenes[index] != structure(spec):
+            self._asked[index] = spec
+            self._wait(index)
 
     def run(self, index: int, targets: Array) -> None:
         """Step one world through targets [n, 9] rad and m of its drives."""
-        self._wait(index, lambda: self._jobs.__setitem__(index, targets))
+        self._jobs[index] = targets
+        self._wait(index)
 
-    def _call(self, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        finally:
-            with self._lock:
-                self._running -= 1
-                self._lock.notify_all()
-
-    def _wait(self, index: int, ask: Callable[[], None]) -> None:
-        """Ask, and wait until it is done; outside of `together` it is done at once."""
-        with self._lock:
-            ask()
-            if not self._running:
-                self._work()
-            else:
-                self._lock.notify_all()
-                self._lock.wait_for(lambda: index not in self._asked and index not in self._jobs)
-            if index in self._failed:
-                raise self._failed.pop(index)
-
-    def _serve(self) -> bool:
-        """Wait until every call waits here, then do what can be done; False once all have ended."""
-        with self._lock:
-            self._lock.wait_for(lambda: len(self._asked) + len(self._jobs) >= self._running)
-            if not self._running:
-                return False
+    def _wait(self, index: int) -> None:
+        """Return when what was asked for is done; outside of `together` it is done at once."""
+        if index in self._turns:
+            self._turns[index].pause()
+        while self._is_waiting(index):
             self._work()
-            self._lock.notify_all()
-            return True
+        if index in self._failed:
+            raise self._failed.pop(index)
+
+    def _is_waiting(self, index: int) -> bool:
+        return index in self._asked or index in self._jobs
 
     def _work(self) -> None:
         """Open what is asked for, else advance those that wait by as much as all of them want."""
@@ -177,27 +170,75 @@ class JointWorlds:
                 return
             assert self.physics is not None, "a world that runs was opened"
             few = min(len(targets) for targets in jobs.values())
-            self.physics.advance({k: targets[:few] for k, targets in jobs.items()})
-            self._jobs = {k: t[few:] for k, t in jobs.items() if len(t) > few}
+            bad = self.physics.advance({k: targets[:few] for k, targets in jobs.items()})
+            self._jobs = {k: t[few:] for k, t in jobs.items() if len(t) > few and k not in bad}
+            self._failed.update({k: BackendError(DIVERGED) for k in bad})
         except Exception as e:  # noqa: BLE001 (raised again by the call that asked)
             self._failed.update(dict.fromkeys([*asked, *jobs], e))
             self._asked.clear()
             self._jobs.clear()
 
-    def _rebuild(self, asked: Mapping[int, WorldModel]) -> None:
+    def _rebuild(self, asked: Mapping[int, SceneSpec]) -> None:
         """Make a model of all worlds; what is in those that were not asked for is carried over."""
         before, old = list(self._open), self.physics
-        wanted = [asked.get(k, model) for k, model in enumerate(before)]
-        stand_in = next(iter(asked.values()))
+        made = {k: self._models.of(spec) for k, spec in asked.items()}
+        wanted = [made.get(k, model) for k, model in enumerate(before)]
+        stand_in = next(iter(made.values()))
         self.physics = NewtonPhysics([m or stand_in for m in wanted], self._device, together=True)
         self._open = wanted
+        for k, spec in asked.items():
+            self._scenes[k] = structure(spec)
         for k, model in enumerate(before):
             if old is not None and model is not None and k not in asked:
                 self.physics.take(k, old)
 
 
-class Seat:
-    """One of several worlds; see `OwnWorld`."""
+class Turn:
+    """A call in a thread of its own that works only when it is its turn."""
+
+    def __init__(self, index: int, call: Callable[[], Any]) -> None:
+        """Start it; it waits for `resume`.
+
+        Args:
+            index: of the world that it is about.
+            call: what it does.
+        """
+        self.index = index
+        self._mine, self._others = threading.Semaphore(0), threading.Semaphore(0)
+        self._future: Future[Any] = Future()
+        threading.Thread(target=self._run, args=[call], daemon=True).start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has returned or raised."""
+        return self._future.done()
+
+    def result(self) -> Any:
+        """Return what it returned; raises what it raised."""
+        return self._future.result()
+
+    def resume(self) -> None:
+        """Let it work until it pauses, or is over."""
+        self._mine.release()
+        self._others.acquire()
+
+    def pause(self) -> None:
+        """End its turn; called by what it does. Returns at the next one."""
+        self._others.release()
+        self._mine.acquire()
+
+    def _run(self, call: Callable[[], Any]) -> None:
+        self._mine.acquire()
+        try:
+            self._future.set_result(call())
+        except BaseException as e:  # noqa: BLE001 (raised again by result)
+            self._future.set_exception(e)
+        finally:
+            self._others.release()
+
+
+class JointWorld:
+    """One of several worlds that are solved together; see `OwnWorld`."""
 
     def __init__(self, worlds: JointWorlds, index: int) -> None:
         """Take a world by its number."""
@@ -216,6 +257,55 @@ class Seat:
     def run(self, targets: Array) -> None:
         """Step it through targets [n, 9] rad and m of its drives."""
         self._worlds.run(self.index, targets)
+
+
+class Worlds:
+    """The worlds of several backends in one process."""
+
+    def __init__(self, count: int) -> None:
+        """Say how many there are; the first backend that takes a seat says how they are solved."""
+        self._count = count
+        self._joint: JointWorlds | None = None
+        self._models: Models | None = None
+
+    def seat(self, index: int) -> "Seat":
+        """Return a seat for one backend."""
+        return Seat(self, index)
+
+    def together(self, calls: Mapping[int, Callable[[], T]]) -> dict[int, T]:
+        """Run calls that each are about one world; see `JointWorlds.together`."""
+        if self._joint is None:
+            return {k: call() for k, call in calls.items()}
+        return self._joint.together(calls)
+
+    def take(self, index: int, pack: Pack, device: str, together: bool | None) -> Place:
+        """Return where a backend's world is simulated.
+
+        Args:
+            index: of the backend.
+            pack: its assets.
+            device: of Warp.
+            together: whether all are in one model; None is yes, but for the CPU.
+        """
+        if self._models is None:
+            self._models = Models(pack)
+            if together or (together is None and device != "cpu"):
+                self._joint = JointWorlds(self._count, self._models, device)
+        if self._joint is not None:
+            return self._joint.place(index)
+        return OwnWorld(self._models, device)
+
+
+class Seat:
+    """What makes a backend one of several in a process."""
+
+    def __init__(self, worlds: Worlds, index: int) -> None:
+        """See `Worlds.seat`."""
+        self._worlds, self._index = worlds, index
+
+    def take(self, pack: Pack, device: str, together: bool | None) -> Place:
+        """See `Worlds.take`."""
+        return self._worlds.take(self._index, pack, device, together)
 
 
 def remembered(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
