@@ -254,6 +254,12 @@ class BulletWorld:
             body, -1, activationState=self._p.ACTIVATION_STATE_WAKE_UP, physicsClientId=self._client
         )
 
+    def set_velocity(self, index: int, linear: Array, angular: Array) -> None:
+        """Give an object a velocity [3] m/s of its centre of mass, and [3] rad/s; it wakes up."""
+        p, c, body = self._p, self._client, self._bodies[index]
+        p.resetBaseVelocity(body, list(linear), list(angular), physicsClientId=c)
+        p.changeDynamics(body, -1, activationState=p.ACTIVATION_STATE_WAKE_UP, physicsClientId=c)
+
     def attach(self, index: int) -> int:
         """Fix an object to the hand as it is now; returns the constraint."""
         p, c = self._p, self._client

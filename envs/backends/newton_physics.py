@@ -110,6 +110,12 @@ class NewtonPhysics:
         self._qd[world, start : start + 6] = 0.0
         self._is_dirty = True
 
+    def set_velocity(self, world: int, index: int, velocity: Array) -> None:
+        """Give an object a velocity [6]: m/s of its centre of mass, and rad/s."""
+        start = self._models[world].dofs[index]
+        self._qd[world, start : start + 6] = velocity
+        self._is_dirty = True
+
     def take(self, world: int, other: "NewtonPhysics") -> None:
         """Take over what a world of the same number and model is like elsewhere."""
         n = min(self._q.shape[1], other._q.shape[1])

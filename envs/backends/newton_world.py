@@ -99,6 +99,11 @@ class NewtonWorld:
         """Put an object at a pose [7], at rest."""
         self._place.physics.place(self._place.index, index, pose)
 
+    def set_velocity(self, index: int, linear: Array, angular: Array) -> None:
+        """Give an object a velocity [3] m/s of its centre of mass, and [3] rad/s."""
+        velocity = np.concatenate([linear, angular])
+        self._place.physics.set_velocity(self._place.index, index, velocity)
+
     def step(self, n: int = 1) -> None:
         """Advance by n steps, telling the recorder."""
         if n:
