@@ -6,6 +6,7 @@ from refergym.assets.library import Pack
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.envs.backends.arm import ArmBackend
 from refergym.envs.backends.newton_camera import NewtonCamera
+from refergym.envs.backends.newton_model import engine
 from refergym.envs.backends.newton_world import NewtonWorld, Place
 from refergym.envs.backends.newton_worlds import Seat, Worlds, best_device
 from refergym.envs.errors import BackendError
@@ -40,6 +41,7 @@ class NewtonBackend(ArmBackend):
             BackendError: if Newton is missing.
         """
         super().__init__(pack)
+        engine()
         device = device or best_device()
         self._place: Place = (seat or Worlds(1).seat(0)).take(self._pack, device, together)
         self._camera = NewtonCamera(self._pack, device) if camera else None

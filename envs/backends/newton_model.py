@@ -41,6 +41,8 @@ _NOT_ITSELF = -1
 """group whose shapes hit all but each other"""
 _RAW = 1
 """of mujoco:solref_mode: solref is taken as it stands"""
+_DAMPING = 1.5
+"""of critical; with 1 what falls 300 mm rebounds by 9 mm"""
 _IMPEDANCE = (0.95, 0.99, 0.001, 0.5, 2.0)
 """MuJoCo's solimp"""
 _ARMATURE = 0.1
@@ -241,7 +243,7 @@ def _stiffen(builder: Any) -> None:
     every = range(builder.shape_count)
     attributes = builder.custom_attributes
     attributes["mujoco:solref_mode"].values = dict.fromkeys(every, _RAW)
-    attributes["mujoco:solref"].values = dict.fromkeys(every, (2 * STEP, 1.0))
+    attributes["mujoco:solref"].values = dict.fromkeys(every, (2 * STEP, _DAMPING))
     attributes["mujoco:geom_solimp"].values = dict.fromkeys(every, _IMPEDANCE)
     builder.joint_armature[:_DOFS] = [_ARMATURE] * _DOFS
 

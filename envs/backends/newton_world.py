@@ -81,28 +81,33 @@ class NewtonWorld:
         rows = np.array([poses.as_row(p) for p in start]).reshape(-1, 7)
         place.physics.put(place.index, rows, self._target)
 
+    @property
+    def physics(self) -> NewtonPhysics:
+        """What it is one of the worlds of."""
+        return self._place.physics
+
     def state(self) -> State:
         """Read all poses and joints."""
         return State(
-            objects=self._place.physics.objects(self._place.index),
-            joints=self._place.physics.joints(self._place.index),
+            objects=self.physics.objects(self._place.index),
+            joints=self.physics.joints(self._place.index),
             held=self.held,
         )
 
     def box(self, index: int) -> tuple[Array, Array]:
         """See `execute.ArmWorld`."""
-        row = self._place.physics.objects(self._place.index)[index]
+        row = self.physics.objects(self._place.index)[index]
         points = self._points[index] @ poses.rotation(row[3:]).T + row[:3]
         return points.min(axis=0), points.max(axis=0)
 
     def set_pose(self, index: int, pose: Array) -> None:
         """Put an object at a pose [7], at rest."""
-        self._place.physics.place(self._place.index, index, pose)
+        self.physics.place(self._place.index, index, pose)
 
     def set_velocity(self, index: int, linear: Array, angular: Array) -> None:
         """Give an object a velocity [3] m/s of its centre of mass, and [3] rad/s."""
         velocity = np.concatenate([linear, angular])
-        self._place.physics.set_velocity(self._place.index, index, velocity)
+        self.physics.set_velocity(self._place.index, index, velocity)
 
     def step(self, n: int = 1) -> None:
         """Advance by n steps, telling the recorder."""
@@ -132,9 +137,7 @@ class NewtonWorld:
 
     def gripped(self) -> int:
         """See `execute.ArmWorld`."""
-        self.held = between_fingers(
-            lambda: self._place.physics.touched(self._place.index), self.step
-        )
+        self.held = between_fingers(lambda: self.physics.touched(self._place.index), self.step)
         return self.held
 
     def rest(self, seconds: float) -> None:
@@ -157,7 +160,7 @@ class NewtonWorld:
                 self.recorder(self.state())
 
     def _calm(self) -> bool:
-        speeds = np.abs(self._place.physics.speeds(self._place.index))
+        speeds = np.abs(self.physics.speeds(self._place.index))
         free = np.arange(len(speeds)) != self.held
         fast = speeds[free, :3].max(initial=0.0) > _CALM_SPEED
         turning = speeds[free, 3:].max(initial=0.0) > _CALM_TURN

@@ -16,16 +16,20 @@ from mesh_parts import textured
 
 from refergym.assets import poses, records
 from refergym.assets.camera import camera_from_fov, look_at
-from refergym.assets.library import VERSION, AssetInfo, Manifest, Pack, open_pack
+from refergym.assets.library import VERSION, AssetInfo, Manifest, Pack
 from refergym.assets.spec import ObjectSpec, Pose, RobotSpec, SceneSpec, SupportSpec
 from refergym.envs.backends.arm import ArmBackend
+from refergym.envs.backends.bullet_world import STEP as BULLET_STEP
+from refergym.envs.backends.newton_model import STEP as NEWTON_STEP
 
 AT_REST = 0.0005
 """m"""
 G = 9.81
 """m/s2"""
 STEP = 1 / 240
-"""s, of both backends"""
+"""s between two looks"""
+_FEW = {"bullet": round(STEP / BULLET_STEP), "newton": round(STEP / NEWTON_STEP)}
+"""steps of the engine between them"""
 SIZES = {
     "block": (0.10, 0.10, 0.04),
     "cube": (0.06, 0.06, 0.06),
@@ -55,16 +59,14 @@ def _bullet(pack: Pack | None) -> ArmBackend:
 def _newton(pack: Pack | None) -> ArmBackend:
     from refergym.envs.backends.newton import NewtonBackend
 
-    return NewtonBackend("cpu", pack)
+    return NewtonBackend("cpu", pack=pack)
 
 
 def _newton_together(pack: Pack | None) -> ArmBackend:
-    """The first of two worlds that MuJoCo Warp solves."""
+    """Newton with its world solved by MuJoCo Warp."""
     from refergym.envs.backends.newton import NewtonBackend
-    from refergym.envs.backends.newton_worlds import JointWorlds, Models
 
-    worlds = JointWorlds(2, Models(pack or open_pack()), "cpu")
-    return NewtonBackend("cpu", pack, worlds.seat(0))
+    return NewtonBackend("cpu", together=True, pack=pack)
 
 
 BACKENDS: dict[str, Callable[[Pack | None], ArmBackend]] = {
@@ -365,7 +367,7 @@ def paths(backend: ArmBackend, seconds: float) -> np.ndarray:
     """Poses [T + 1, N, 7] at the start and after each step."""
     rows = [backend.state().objects]
     for _ in range(round(seconds / STEP)):
-        backend.world.step()
+        backend.world.step(_FEW[backend.kind])
         rows.append(backend.state().objects)
     return np.stack(rows)
 

@@ -63,7 +63,11 @@ def test_members_have_different_seeds_without_one():
         ({"n": 1.5}, "n: expected a whole number >= 1, got 1.5"),
         ({"n": "2"}, "n: expected a whole number >= 1, got '2'"),
         ({"n": 1, "overrides": "pictures=false"}, "overrides: expected a list"),
-        ({"n": 1, "vectorization": "ray"}, "vectorization: expected 'sync' or 'async', got 'ray'"),
+        (
+            {"n": 1, "vectorization": "ray"},
+            "vectorization: expected 'sync', 'async' or 'worlds', got 'ray'",
+        ),
+        ({"n": 1, "vectorization": "worlds", "backend": "kinematic"}, "only newton has several"),
         ({"n": 1, "vectorization": "async", "task": "pik"}, "task: expected one of"),
     ],
 )
@@ -86,4 +90,48 @@ def test_words_reach_each_member_and_what_they_earn_comes_back(vectorization):
     assert observations["feedback"][1].startswith("Nothing was done")
     assert rewards[0] >= 1.0 > rewards[1] == 0.0
     assert list(infos["problem"]) == ["", "no_point"]
+    vector.close()
+
+
+@pytest.mark.parametrize("together", ["null", pytest.param("true", marks=pytest.mark.slow)])
+def test_worlds_of_one_simulator_are_members_like_others(together):
+    pytest.importorskip("newton")
+    overrides = ["pictures=false", "max_steps=1", "backend.device=cpu"]
+    kwargs = {"task": "pick", "backend": "newton"}
+    vector = make_vec(3, "worlds", overrides=[*overrides, f"backend.together={together}"], **kwargs)
+    _, infos = vector.reset(seed=SEED)
+    points = np.array([t["point_uv"] for t in infos["truth"]])
+    _, rewards, terminated, truncated, stepped = vector.step(points)
+    after, *_ = vector.step(points)
+    env = make_env(overrides=overrides, **kwargs)
+    try:
+        for i in range(3):
+            _, info = env.reset(seed=SEED + i)
+            assert info["start"].task == infos["start"][i].task
+            assert tuple(info["truth"]["point_uv"]) == tuple(points[i])
+            _, reward, *_, info = env.step(points[i])
+            if together == "null":
+                assert rewards[i] == reward
+                assert stepped["event"][i] is info["event"]
+            assert env.reset()[0]["instruction"] == after["instruction"][i]
+        assert (terminated | truncated).all()
+    finally:
+        vector.close()
+        env.close()
+
+
+def test_some_worlds_are_reset_while_others_stay():
+    pytest.importorskip("newton")
+    vector = make_vec(
+        2, "worlds", autoreset=False, task="point_at_object", backend="newton",
+        overrides=["pictures=false", "backend.device=cpu"],
+    )  # fmt: skip
+    first, _ = vector.reset(seed=SEED)
+    second, _ = vector.reset(seed=[7, 8], options={"reset_mask": np.array([False, True])})
+    assert second["instruction"][0] == first["instruction"][0]
+    assert second["instruction"][1] != first["instruction"][1]
+    with pytest.raises(TypeError, match="reset_mask"):
+        vector.reset(options={"reset_mask": [True, False]})
+    with pytest.raises(ValueError, match="length must match"):
+        vector.reset(seed=[1])
     vector.close()
