@@ -59,6 +59,11 @@ assert pybullet.connect(pybullet.DIRECT) >= 0, "no physics server"
 assert pybullet.isNumpyEnabled(), "it was built without numpy"
 print("DIRECT, with numpy")
 """
+_ABSENT = "not installed"
+_NEWTON = """
+from refergym.envs.backends import newton_model, newton_worlds
+print(newton_model.engine().__version__, "on", newton_worlds.best_device())
+"""
 _TORCH = """
 import torch
 cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA"
@@ -189,13 +194,19 @@ def _renderers() -> Iterator[Check]:
 def _backends() -> Iterator[Check]:
     yield _try("backend", "kinematic", _read_kinematic)
     yield _bullet()
-    for name, module, mend in (
-        ("newton", "newton", _pip("refergym[newton]")),
-        ("isaac", "isaacsim", "see NVIDIA's guide; its licence is yours to accept"),
-    ):
-        is_there = _is_there(module)
-        detail = "installed, not started" if is_there else "not installed"
-        yield Check(group="backend", name=name, is_ok=is_there, detail=detail, mend=mend)
+    newton = _pip("refergym[newton]")
+    if _is_there("newton"):
+        yield _probe("backend", "newton", _NEWTON, mend=newton)
+    else:
+        yield Check(group="backend", name="newton", is_ok=False, detail=_ABSENT, mend=newton)
+    is_there = _is_there("isaacsim")
+    yield Check(
+        group="backend",
+        name="isaac",
+        is_ok=is_there,
+        detail="installed, not started" if is_there else _ABSENT,
+        mend="see NVIDIA's guide; its licence is yours to accept",
+    )
 
 
 def _read_kinematic() -> str:

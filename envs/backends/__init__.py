@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import importlib.resources
 import importlib.util
 import logging
 import sys
@@ -36,11 +35,9 @@ def auto(grasp: str = "contact", python: str | None = None, pack: "Pack | None" 
 
         return IsaacBackend(python=python, pack=pack)
     if choice == "newton":
-        from refergym.envs.building import build_part
-        from refergym.envs.registration import compose_env
+        from refergym.envs.backends.newton import NewtonBackend
 
-        made: Backend = build_part(compose_env(["backend=newton"]), "backend", pack)
-        return made
+        return NewtonBackend(pack=pack)
     if choice == "bullet":
         from refergym.envs.backends.bullet import BulletBackend
 
@@ -84,8 +81,7 @@ def _no_isaac(python: str | None) -> str:
 
 def _no_newton() -> str:
     """Why it is not Newton; empty if it is."""
-    yaml = importlib.resources.files("refergym.configs") / "backend" / "newton.yaml"
-    if not (yaml.is_file() and _is_there("newton") and _is_there("warp")):
+    if not (_is_there("newton") and _is_there("warp")):
         return "Newton is not installed"
     return "" if _has_gpu() else "no GPU for Newton"
 

@@ -4,10 +4,7 @@ Facts this rests on: a world is bitwise repeatable only when it is rebuilt (rest
 is not), and only resetSimulation + rebuild does not leak.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
 
@@ -21,6 +18,7 @@ from refergym.assets.robots.panda_model import GRIP_FORCE, PAD_FRICTION, panda_u
 from refergym.assets.slabs import convex_parts
 from refergym.assets.spec import Pose, SceneSpec, SupportSpec
 from refergym.envs.backends.frames import from_body, to_body, wxyz, xyzw
+from refergym.envs.backends.muted import muted
 from refergym.envs.backends.rows import shared_rows
 from refergym.envs.errors import BackendError
 from refergym.envs.skills.execute import between_fingers
@@ -43,7 +41,7 @@ _RECORD_EVERY = 16
 def load_pybullet() -> ModuleType:
     """Import PyBullet without its build banner; raises BackendError when it is missing."""
     try:
-        with _quiet():
+        with muted(2):
             import pybullet
     except ImportError as e:
         raise BackendError(
@@ -53,21 +51,6 @@ def load_pybullet() -> ModuleType:
     if not pybullet.isNumpyEnabled():
         raise BackendError("this PyBullet was built without NumPy; reinstall it with NumPy present")
     return pybullet  # type: ignore[no-any-return]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """PyBullet's C code prints its build time on import, past sys.stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
 
 
 class BulletWorld:

@@ -20,7 +20,8 @@ from refergym.assets.lighting import GROUND, SKY, SUN
 from refergym.assets.robots.kinematics import LINKS, link_poses
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.assets.usd import names
-from refergym.envs.backends.newton_model import engine, quiet, structure
+from refergym.envs.backends.muted import muted
+from refergym.envs.backends.newton_model import engine, structure
 from refergym.envs.backends.prims import id_of, ids_of_prims
 from refergym.envs.render import look
 from refergym.envs.types import ID_NOTHING, Frame, State
@@ -80,7 +81,7 @@ class Drawing:
         builder = newton.ModelBuilder()
         with tempfile.TemporaryDirectory(prefix="refergym-newton-") as folder:
             file = write_stage(spec, pack, Path(folder))
-            with quiet():
+            with muted(1):
                 builder.add_usd(str(file), load_visual_shapes=True, hide_collision_shapes=True)
             _colour(builder, spec)
             _two_sided(builder)

@@ -5,11 +5,8 @@ multiply. So what is written into the model is the product for the pairs that ma
 with the support that it stands on, and the pads' with the objects' mean.
 """
 
-import os
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +24,7 @@ from refergym.assets.library import Pack
 from refergym.assets.robots.panda_model import PAD_FRICTION
 from refergym.assets.spec import Pose, SceneSpec
 from refergym.assets.usd import names
+from refergym.envs.backends.muted import muted
 from refergym.envs.errors import BackendError
 
 FINGERS = ("leftfinger", "rightfinger")
@@ -61,6 +59,8 @@ def engine() -> ModuleType:
         import warp
 
         warp.config.log_level = warp.LOG_ERROR
+        with muted(2):  # it warns where there is no GPU
+            warp.init()
         import mujoco_warp  # noqa: F401
         import newton
         import newton_usd_schemas  # noqa: F401
@@ -114,7 +114,7 @@ def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
     newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
     with tempfile.TemporaryDirectory(prefix="refergym-newton-") as folder:
         file = write_stage(spec, pack, Path(folder))
-        with quiet():
+        with muted(1):
             builder.add_usd(
                 str(file),
                 enable_self_collisions=False,
@@ -254,19 +254,3 @@ def _check_joints(builder: Any) -> None:
     wanted = names.joint_paths()
     if tuple(found[:_DOFS]) != wanted or list(builder.joint_q_start[:_DOFS]) != list(range(_DOFS)):
         raise BackendError(f"{names.ROBOT}: Newton has other joints: {', '.join(found[:_DOFS])}")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Newton's importer tells what it left out, past sys.stdout."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(sink)

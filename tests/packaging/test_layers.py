@@ -14,9 +14,9 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 OPTIONAL = (
-    "coacd", "fast_simplification", "httpx", "isaaclab", "isaacsim", "moderngl", "newton", "pxr",
-    "pyarrow", "pybullet", "ray", "stable_baselines3", "starlette", "torch", "uvicorn", "vllm",
-    "warp", "xatlas",
+    "coacd", "fast_simplification", "httpx", "isaaclab", "isaacsim", "moderngl", "mujoco",
+    "mujoco_warp", "newton", "newton_usd_schemas", "pxr", "pyarrow", "pybullet", "ray",
+    "stable_baselines3", "starlette", "torch", "uvicorn", "vllm", "warp", "xatlas",
 )  # fmt: skip
 MODELS = (
     "refergym.agents.continuing", "refergym.agents.refervlm", "refergym.agents.rft.learner",

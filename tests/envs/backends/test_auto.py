@@ -14,6 +14,7 @@ from refergym.envs import backends, make_env
 from refergym.envs.backends import isaac_found
 from refergym.envs.backends.isaac import IsaacBackend
 from refergym.envs.backends.kinematic import KinematicBackend
+from refergym.envs.backends.newton import NewtonBackend
 
 Have = Callable[..., None]
 
@@ -35,19 +36,6 @@ def have(monkeypatch: pytest.MonkeyPatch) -> Have:
 
     backends._say.cache_clear()
     return only
-
-
-@pytest.fixture
-def newton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A configs/backend/newton.yaml, as there will be one."""
-    (tmp_path / "backend").mkdir()
-    (tmp_path / "backend" / "newton.yaml").write_text("_target_: nothing\n")
-    real = backends.importlib.resources.files
-    monkeypatch.setattr(
-        backends.importlib.resources,
-        "files",
-        lambda name: tmp_path if name == "refergym.configs" else real(name),
-    )
 
 
 def gpus(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +63,7 @@ def test_a_licence_that_was_not_accepted_is_no_isaac(have: Have) -> None:
     assert "Isaac Sim" in why
 
 
-def test_newton_is_next_but_only_on_a_gpu(
-    have: Have, newton: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_newton_is_next_but_only_on_a_gpu(have: Have, monkeypatch: pytest.MonkeyPatch) -> None:
     have("newton", "warp", "pybullet")
     gpus(0, monkeypatch)
     assert backends.choose() == (
@@ -88,14 +74,12 @@ def test_newton_is_next_but_only_on_a_gpu(
     assert backends.choose()[0] == "newton"
 
 
-def test_newton_without_a_config_is_not_there(
-    have: Have, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "backend").mkdir()
-    monkeypatch.setattr(backends.importlib.resources, "files", lambda name: tmp_path)
-    have("newton", "warp", "pybullet")
-    gpus(1, monkeypatch)
-    assert backends.choose()[0] == "bullet"
+def test_the_choice_of_newton_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("newton")
+    monkeypatch.setattr(backends, "choose", lambda python: ("newton", "a GPU was found"))
+    made = backends.auto()
+    assert isinstance(made, NewtonBackend)
+    made.close()
 
 
 def test_kinematic_is_what_is_left_and_one_line_says_why(
