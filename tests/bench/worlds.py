@@ -66,7 +66,7 @@ def settled(scene: SceneSpec) -> SceneSpec:
 def way(scene: SceneSpec, step: float, n: int) -> np.ndarray:
     """Targets [n, 9] of an arm that swings to and fro."""
     parked = np.array(scene.robot.parked)
-    aside = parked + [0.4, 0.2, 0.2, 0.3, 0.2, 0.2, 0.4]
+    aside = parked + np.array([0.4, 0.2, 0.2, 0.3, 0.2, 0.2, 0.4])
     once = list(paced(parked, [aside, parked], 1.0, step))
     arm = np.array([once[k % len(once)] for k in range(n)])
     return np.column_stack([arm, np.full((n, 2), FINGER_MAX)])
