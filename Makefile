@@ -44,7 +44,7 @@ format: $(DEV)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## speed and memory, as ratios; makes the peers' environments in .bench/
-	@met=0; for b in speed tasks rewards dialects serving remote nano stages; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
+	@met=0; for b in speed tasks rewards dialects serving remote nano stages worlds; do $(BIN)/python tests/bench/$$b.py || met=1; done; \
 	$(BIN)/python tests/bench/peers.py && exit $$met
 
 adapters: $(DEV)  ## the adapters in TRL's, OpenEnv's and verl's own environments, made in .adapters/ (HOSTS=trl)
