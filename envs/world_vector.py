@@ -4,11 +4,13 @@ On a GPU, where the worlds are solved together, members take turns and meet when
 advance; each sees what it would see alone.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import iterate
 
@@ -48,36 +50,42 @@ class WorldsVectorEnv(SyncVectorEnv):
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
         given = dict(options or {})
         mask = given.pop("reset_mask", None)
-        if (seeds is None or len(seeds) == self.num_envs) and (
-            mask is None or len(mask) == self.num_envs
-        ):  # else the class below says what is wrong
-            self._ahead(
-                {
-                    i: functools.partial(
-                        member.begin_reset,
-                        seed=None if seeds is None else seeds[i],
-                        options=given or None,
-                    )
-                    for i, member in enumerate(self._members)
-                    if mask is None or mask[i]
-                }
-            )
-        return super().reset(seed=seed, options=options)
+        calls: dict[int, Callable[[], None]] = {}
+        if (seeds is None or len(seeds) == self.num_envs) and _is_mask(mask, self.num_envs):
+            calls = {
+                i: functools.partial(
+                    member.begin_reset,
+                    seed=None if seeds is None else seeds[i],
+                    options=given or None,
+                )
+                for i, member in enumerate(self._members)
+                if mask is None or mask[i]
+            }  # else the class below says what is wrong
+        with self._ahead(calls):
+            return super().reset(seed=seed, options=options)
 
     def step(self, actions: Any) -> Any:
         """See Gymnasium."""
         calls: dict[int, Callable[[], None]] = {}
-        for i, action in enumerate(iterate(self.action_space, actions)):
-            begin = self._members[i].begin_step
-            calls[i] = functools.partial(begin, action)
+        given = zip(self._members, iterate(self.action_space, actions), strict=True)
+        for i, (member, action) in enumerate(given):
+            calls[i] = functools.partial(member.begin_step, action)
             if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._autoreset_envs[i]:
-                calls[i] = self._members[i].begin_reset
-        self._ahead(calls)
-        return super().step(actions)
+                calls[i] = member.begin_reset
+        with self._ahead(calls):
+            return super().step(actions)
 
-    def _ahead(self, calls: dict[int, Callable[[], None]]) -> None:
-        """Do now what the class below asks of each member afterwards, one by one."""
-        self._worlds.together(calls)
+    @contextlib.contextmanager
+    def _ahead(self, calls: dict[int, Callable[[], None]]) -> Iterator[None]:
+        """Do now what the class below then asks of each member, one by one."""
+        try:
+            for i in calls:  # the worlds know how they are solved when the first backend is there
+                self._members[i].begin()
+            self._worlds.together(calls)
+            yield
+        finally:
+            for member in self._members:
+                member.forget()
 
 
 class Member(gym.Wrapper[Any, Any, Any, Any]):
@@ -87,6 +95,15 @@ class Member(gym.Wrapper[Any, Any, Any, Any]):
         """Wrap it."""
         super().__init__(env)
         self._result: Any = None
+
+    def begin(self) -> None:
+        """Make the simulator, if there is none yet."""
+        refer: Any = getattr(self.env, "refer", self.env)
+        _ = refer.backend
+
+    def forget(self) -> None:
+        """Drop what was done ahead, and not asked for."""
+        self._result = None
 
     def begin_reset(self, **kwargs: Any) -> None:
         """Reset now, and return it at the next `reset`."""
@@ -107,3 +124,9 @@ class Member(gym.Wrapper[Any, Any, Any, Any]):
     def _taken(self) -> Any:
         result, self._result = self._result, None
         return result
+
+
+def _is_mask(mask: Any, n: int) -> bool:
+    if mask is None:
+        return True
+    return isinstance(mask, np.ndarray) and mask.shape == (n,) and mask.dtype == np.bool_

@@ -61,8 +61,8 @@ print("DIRECT, with numpy")
 """
 _ABSENT = "not installed"
 _NEWTON = """
-from refergym.envs.backends import newton_model, newton_worlds
-print(newton_model.engine().__version__, "on", newton_worlds.best_device())
+from refergym.envs.backends import newton_model
+print(newton_model.engine().__version__, "on", newton_model.device_named(None))
 """
 _TORCH = """
 import torch

@@ -6,9 +6,9 @@ from refergym.assets.library import Pack
 from refergym.assets.spec import CameraSpec, Pose, SceneSpec
 from refergym.envs.backends.arm import ArmBackend
 from refergym.envs.backends.newton_camera import NewtonCamera
-from refergym.envs.backends.newton_model import engine
+from refergym.envs.backends.newton_model import device_named
 from refergym.envs.backends.newton_world import NewtonWorld, Place
-from refergym.envs.backends.newton_worlds import Seat, Worlds, best_device
+from refergym.envs.backends.newton_worlds import Seat, Worlds
 from refergym.envs.errors import BackendError
 from refergym.envs.types import Frame
 
@@ -38,11 +38,14 @@ class NewtonBackend(ArmBackend):
             seat: one of several worlds; None has one alone.
 
         Raises:
-            BackendError: if Newton is missing.
+            BackendError: if Newton is missing, or naming the argument that is wrong.
         """
+        if not isinstance(camera, bool):
+            raise BackendError(f"camera: expected true or false, got {camera!r}")
+        if not isinstance(together, bool | None):
+            raise BackendError(f"together: expected true, false or null, got {together!r}")
+        device = device_named(device)
         super().__init__(pack)
-        engine()
-        device = device or best_device()
         self._place: Place = (seat or Worlds(1).seat(0)).take(self._pack, device, together)
         self._camera = NewtonCamera(self._pack, device) if camera else None
         self._world: NewtonWorld | None = None
@@ -50,6 +53,7 @@ class NewtonBackend(ArmBackend):
     @property
     def world(self) -> NewtonWorld:
         """The world of the last scene."""
+        self._check_open()
         if self._world is None:
             raise BackendError("backend 'newton' has no scene yet; call reset(spec) first")
         return self._world

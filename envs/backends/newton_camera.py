@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +19,10 @@ from refergym.assets import poses
 from refergym.assets.library import Pack
 from refergym.assets.lighting import GROUND, SKY, SUN
 from refergym.assets.robots.kinematics import LINKS, link_poses
-from refergym.assets.spec import CameraSpec, Pose, SceneSpec
+from refergym.assets.spec import CameraSpec, Pose, SceneSpec, SensorSpec
 from refergym.assets.usd import names
 from refergym.envs.backends.muted import muted
-from refergym.envs.backends.newton_model import engine, structure
+from refergym.envs.backends.newton_model import CAMERA, aside, engine
 from refergym.envs.backends.prims import id_of, ids_of_prims
 from refergym.envs.render import look
 from refergym.envs.types import ID_NOTHING, Frame, State
@@ -58,10 +59,24 @@ class NewtonCamera:
             BackendError: if Newton is missing.
             RenderError: if the scene's light has no direction.
         """
-        key = structure(spec)
+        key = drawn(spec)
         if self._drawing is None or key != self._key:
             self._drawing, self._key = Drawing(spec, self._pack, self._device), key
         return self._drawing.look(state, spec.camera if camera is None else camera)
+
+
+def drawn(spec: SceneSpec) -> str:
+    """Return a digest of what a scene's pictures are drawn from: neither poses nor the camera."""
+    fixed = msgspec.structs.replace(
+        spec,
+        seed=0,
+        composer="",
+        objects=aside(spec.objects),
+        camera=CAMERA,
+        sensor=SensorSpec(),
+        settled={},
+    )
+    return fixed.digest
 
 
 class Drawing:

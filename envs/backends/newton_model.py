@@ -5,6 +5,7 @@ multiply. So what is written into the model is the product for the pairs that ma
 with the support that it stands on, and the pads' with the objects' mean.
 """
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from refergym.assets.footprints import support_polygon
 from refergym.assets.inertia import dynamics
 from refergym.assets.library import Pack
 from refergym.assets.robots.panda_model import PAD_FRICTION
-from refergym.assets.spec import Pose, SceneSpec
+from refergym.assets.spec import CameraSpec, LightSpec, ObjectSpec, Pose, SceneSpec, SensorSpec
+from refergym.assets.tints import PLAIN
 from refergym.assets.usd import names
 from refergym.envs.backends.muted import muted
 from refergym.envs.errors import BackendError
@@ -49,7 +51,13 @@ STEP = 1 / 480
 """s; with 240 Hz a fifth of what PyBullet holds slips out of the fingers"""
 _AWAY = -100.0
 """m, height at which stand-ins for objects float that a world lacks"""
-_HERE = Pose(position=(0.0, 0.0, 0.0))
+_ASIDE = -50.0
+"""m, height at which objects are in a model until they are put somewhere"""
+_LOOKS = {"texture": None, "texture_scale": 1.0, "colour": (0.5, 0.5, 0.5)}
+"""of supports, in place of their own"""
+CAMERA = CameraSpec(fx=1.0, fy=1.0, cx=0.0, cy=0.0, pose=Pose(position=(0.0, 0.0, 0.0)))
+"""where none matters"""
+_log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -61,6 +69,7 @@ def engine() -> ModuleType:
         warp.config.log_level = warp.LOG_ERROR
         with muted(2):  # it warns where there is no GPU
             warp.init()
+        import mujoco
         import mujoco_warp  # noqa: F401
         import newton
         import newton_usd_schemas  # noqa: F401
@@ -70,7 +79,27 @@ def engine() -> ModuleType:
             f"backend=newton needs the extra newton ({e}): pip install 'refergym[newton]' "
             "(EXTRAS=newton)"
         ) from e
+    if mujoco.get_mju_user_warning() is None:  # it would write MUJOCO_LOG.TXT where one works
+        mujoco.set_mju_user_warning(lambda text: _log.debug("MuJoCo: %s", text))
     return newton
+
+
+def device_named(name: str | None) -> str:
+    """Return Warp's name of a device; None takes a GPU where there is one, else the CPU.
+
+    Raises:
+        BackendError: if there is no such device, or Newton is missing.
+    """
+    engine()
+    import warp
+
+    if name is None:
+        return str(warp.get_preferred_device())
+    there = [device.alias for device in warp.get_devices()]
+    known = [*there, "cuda"] if warp.is_cuda_available() else there
+    if name not in known:
+        raise BackendError(f"device: expected null or one of {', '.join(known)}; got {name!r}")
+    return str(warp.get_device(name))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,18 +119,42 @@ class WorldModel:
 
 
 def structure(spec: SceneSpec) -> str:
-    """Return a digest of what a model is made from: everything but where the objects stand."""
-    bare = [msgspec.structs.replace(thing, pose=_HERE) for thing in spec.objects]
-    beneath = [frictions_beneath(spec)]
-    fixed = msgspec.structs.replace(spec, objects=tuple(bare), settled={})
-    return records.digest([fixed.digest, beneath])
+    """Return a digest of what a model is made from: neither where objects stand nor how they look.
+
+    A model has the same bits, whichever scene with this digest it was made for.
+    """
+    return records.digest([bare(spec), frictions_beneath(spec)])
+
+
+def bare(spec: SceneSpec) -> SceneSpec:
+    """Return a scene without what a model does not need; its objects wait in a row far below."""
+    return msgspec.structs.replace(
+        spec,
+        seed=0,
+        composer="",
+        supports=tuple(msgspec.structs.replace(s, **_LOOKS) for s in spec.supports),
+        objects=tuple(msgspec.structs.replace(o, tint=PLAIN) for o in aside(spec.objects)),
+        fixtures=(),
+        light=LightSpec(),
+        camera=CAMERA,
+        sensor=SensorSpec(),
+        settled={},
+    )
+
+
+def aside(things: Sequence[ObjectSpec]) -> tuple[ObjectSpec, ...]:
+    """Return objects in a row far below, in place of where they stand."""
+    return tuple(
+        msgspec.structs.replace(thing, pose=Pose(position=(float(k), 0.0, _ASIDE)))
+        for k, thing in enumerate(things)
+    )
 
 
 def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
-    """Write a scene's stage, and load it.
+    """Write the stage of what is `bare` in a scene, and load it.
 
     Args:
-        spec: any scene; poses of objects are of no matter.
+        spec: any scene; of its objects' poses it only matters which support is below them.
         pack: where its assets are.
 
     Raises:
@@ -113,7 +166,7 @@ def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
     builder = newton.ModelBuilder()
     newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
     with tempfile.TemporaryDirectory(prefix="refergym-newton-") as folder:
-        file = write_stage(spec, pack, Path(folder))
+        file = write_stage(bare(spec), pack, Path(folder))
         with muted(1):
             builder.add_usd(
                 str(file),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from refergym.assets import poses
 from refergym.envs.backends.frames import wxyz, xyzw
-from refergym.envs.backends.newton_model import STEP, WorldModel, engine, padded
+from refergym.envs.backends.newton_model import STEP, WorldModel, device_named, engine, padded
 from refergym.envs.errors import BackendError
 
 Array = NDArray[np.float64]
@@ -46,10 +46,7 @@ class NewtonPhysics:
         import warp
 
         self._wp, self._newton = warp, newton
-        try:
-            self._device = warp.get_device(device)
-        except ValueError as e:
-            raise BackendError(f"backend.device: {e}") from e
+        self._device = warp.get_device(device_named(device))
         most = max(m.builder.body_count for m in models)
         unique = {id(m): m if m.builder.body_count == most else padded(m, most) for m in models}
         self._models = [unique[id(m)] for m in models]
@@ -131,7 +128,7 @@ class NewtonPhysics:
             (self._warm, other._warm),
         ):
             mine[world, :m] = theirs[world, :m]
-        self._fresh[world] = False
+        self._fresh[world] = other._fresh[world]
         self._is_dirty = True
 
     def joints(self, world: int) -> Array:
@@ -143,7 +140,7 @@ class NewtonPhysics:
         starts = self._models[world].coordinates
         rows = np.array([self._q[world, s : s + 7] for s in starts], np.float64).reshape(-1, 7)
         unit = rows[:, 3:] / np.linalg.norm(rows[:, 3:], axis=1, keepdims=True)
-        return np.column_stack([rows[:, :3], *[_turns(unit)]])
+        return np.column_stack([rows[:, :3], _turns(unit)])
 
     def speeds(self, world: int) -> Array:
         """[N, 6] m/s and rad/s of each object."""
@@ -157,12 +154,14 @@ class NewtonPhysics:
             targets: for each world, what its drives aim at: [n, 9] rad and m, n alike for all.
 
         Returns:
-            Those that diverged; they are what they were before.
+            Those that diverged; they are what they were before, as all are if this is interrupted.
         """
         moving = sorted(targets)
         steps = len(targets[moving[0]])
         with self._wp.ScopedDevice(self._device):
             self._push()
+            self._is_dirty = True
+            self._fresh[moving] = True
             for k in range(steps):
                 for world in moving:
                     now = self._target_q[world, :ARM]
@@ -243,7 +242,7 @@ class NewtonPhysics:
         self._q[well], self._qd[well] = q[well], qd[well]
         if self.is_together:
             self._warm[well] = self._solver.mjw_data.qacc_warmstart.numpy()[well]
-        self._fresh[bad] = True
+        self._fresh[well] = False
         self._is_dirty = len(well) < self._count
         return tuple(bad)
 

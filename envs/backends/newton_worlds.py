@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from refergym.assets.library import Pack
 from refergym.assets.spec import SceneSpec
-from refergym.envs.backends.newton_model import WorldModel, engine, structure, world_model
+from refergym.envs.backends.newton_model import WorldModel, structure, world_model
 from refergym.envs.backends.newton_physics import NewtonPhysics
 from refergym.envs.backends.newton_world import Place
 from refergym.envs.errors import BackendError
@@ -27,14 +27,6 @@ KEPT = 8
 """models of scenes that are kept; making one takes about a second"""
 
 DIVERGED = "Newton: the simulation diverged; reset the scene"
-
-
-def best_device() -> str:
-    """Return the GPU that Warp would take, else the CPU."""
-    engine()
-    import warp
-
-    return str(warp.get_preferred_device())
 
 
 class Models:
@@ -124,9 +116,13 @@ class JointWorlds:
 
         Returns:
             What each returned; what one raises is raised when all have ended.
+
+        Raises:
+            KeyboardInterrupt: if it was interrupted; the calls end where they are.
         """
-        self._turns = {k: Turn(k, call) for k, call in calls.items()}
         try:
+            for k, call in calls.items():
+                self._turns[k] = Turn(k, call)
             while running := [turn for turn in self._turns.values() if not turn.is_over]:
                 for turn in running:
                     if not self._is_waiting(turn.index):
@@ -135,7 +131,10 @@ class JointWorlds:
                     self._work()
             return {k: turn.result() for k, turn in self._turns.items()}
         finally:
-            self._turns = {}
+            for turn in self._turns.values():
+                turn.stop()
+            for left in (self._turns, self._asked, self._jobs, self._failed):
+                left.clear()
 
     def open(self, index: int, spec: SceneSpec) -> None:
         """Have a model in which one world is this scene; the others keep what they are."""
@@ -152,8 +151,12 @@ class JointWorlds:
         """Return when what was asked for is done; outside of `together` it is done at once."""
         if index in self._turns:
             self._turns[index].pause()
-        while self._is_waiting(index):
-            self._work()
+        try:
+            while self._is_waiting(index):
+                self._work()
+        finally:
+            self._asked.pop(index, None)
+            self._jobs.pop(index, None)
         if index in self._failed:
             raise self._failed.pop(index)
 
@@ -165,32 +168,42 @@ class JointWorlds:
         asked, jobs = dict(self._asked), dict(self._jobs)
         try:
             if asked:
-                self._rebuild(asked)
                 self._asked.clear()
+                self._rebuild(asked)
                 return
             assert self.physics is not None, "a world that runs was opened"
             few = min(len(targets) for targets in jobs.values())
             bad = self.physics.advance({k: targets[:few] for k, targets in jobs.items()})
             self._jobs = {k: t[few:] for k, t in jobs.items() if len(t) > few and k not in bad}
             self._failed.update({k: BackendError(DIVERGED) for k in bad})
-        except Exception as e:  # noqa: BLE001 (raised again by the call that asked)
-            self._failed.update(dict.fromkeys([*asked, *jobs], e))
-            self._asked.clear()
-            self._jobs.clear()
+        except Exception as e:  # noqa: BLE001 (raised again by the calls that asked)
+            self._failed.update(dict.fromkeys(asked or jobs, e))
+            if not asked:
+                self._jobs.clear()
 
     def _rebuild(self, asked: Mapping[int, SceneSpec]) -> None:
         """Make a model of all worlds; what is in those that were not asked for is carried over."""
-        before, old = list(self._open), self.physics
-        made = {k: self._models.of(spec) for k, spec in asked.items()}
-        wanted = [made.get(k, model) for k, model in enumerate(before)]
-        stand_in = next(iter(made.values()))
-        self.physics = NewtonPhysics([m or stand_in for m in wanted], self._device, together=True)
-        self._open = wanted
+        old, made = self.physics, {}
         for k, spec in asked.items():
-            self._scenes[k] = structure(spec)
-        for k, model in enumerate(before):
-            if old is not None and model is not None and k not in asked:
-                self.physics.take(k, old)
+            try:
+                made[k] = self._models.of(spec)
+            except Exception as e:  # noqa: BLE001 (raised again by the call that asked)
+                self._failed[k] = e
+        if not made:
+            return
+        wanted = [made.get(k, model) for k, model in enumerate(self._open)]
+        stand_in = next(iter(made.values()))
+        new = NewtonPhysics([m or stand_in for m in wanted], self._device, together=True)
+        for k, model in enumerate(self._open):
+            if old is not None and model is not None and k not in made:
+                new.take(k, old)
+        self.physics, self._open = new, wanted
+        for k in made:
+            self._scenes[k] = structure(asked[k])
+
+
+class _Stopped(BaseException):
+    """Ends a call that was stopped, past whatever it would do about errors."""
 
 
 class Turn:
@@ -206,7 +219,9 @@ class Turn:
         self.index = index
         self._mine, self._others = threading.Semaphore(0), threading.Semaphore(0)
         self._future: Future[Any] = Future()
-        threading.Thread(target=self._run, args=[call], daemon=True).start()
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._run, args=[call], daemon=True)
+        self._thread.start()
 
     @property
     def is_over(self) -> bool:
@@ -224,12 +239,25 @@ class Turn:
 
     def pause(self) -> None:
         """End its turn; called by what it does. Returns at the next one."""
-        self._others.release()
-        self._mine.acquire()
+        if not self._is_stopped:
+            self._others.release()
+        self._await()
+
+    def stop(self) -> None:
+        """End it at its next pause, if it is not over; returns when its thread has ended."""
+        self._is_stopped = True
+        self._mine.release()
+        self._thread.join()
+
+    def _await(self) -> None:
+        if not self._is_stopped:
+            self._mine.acquire()
+        if self._is_stopped:
+            raise _Stopped
 
     def _run(self, call: Callable[[], Any]) -> None:
-        self._mine.acquire()
         try:
+            self._await()
             self._future.set_result(call())
         except BaseException as e:  # noqa: BLE001 (raised again by result)
             self._future.set_exception(e)
@@ -267,6 +295,7 @@ class Worlds:
         self._count = count
         self._joint: JointWorlds | None = None
         self._models: Models | None = None
+        self._terms: tuple[str, str, bool] | None = None
 
     def seat(self, index: int) -> "Seat":
         """Return a seat for one backend."""
@@ -286,11 +315,17 @@ class Worlds:
             pack: its assets.
             device: of Warp.
             together: whether all are in one model; None is yes, but for the CPU.
+
+        Raises:
+            BackendError: if another seat was taken with other arguments.
         """
+        terms = pack.digest, device, device != "cpu" if together is None else together
         if self._models is None:
-            self._models = Models(pack)
-            if together or (together is None and device != "cpu"):
+            self._models, self._terms = Models(pack), terms
+            if terms[2]:
                 self._joint = JointWorlds(self._count, self._models, device)
+        if terms != self._terms:
+            raise BackendError("seats of one process: expected one pack, device and together")
         if self._joint is not None:
             return self._joint.place(index)
         return OwnWorld(self._models, device)

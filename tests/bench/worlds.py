@@ -23,7 +23,6 @@ from refergym.assets.robots.kinematics import FINGER_MAX
 from refergym.assets.spec import SceneSpec
 from refergym.envs.backends import bullet_world, newton_model
 from refergym.envs.backends.newton_physics import NewtonPhysics
-from refergym.envs.backends.newton_worlds import best_device
 from refergym.envs.skills.pacing import paced
 
 WORLD_STEPS = 3840
@@ -34,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=int, nargs="+", default=None)
     args = parser.parse_args()
-    device = best_device()
+    device = newton_model.device_named(None)
     counts = args.worlds or [1, 8, 64, *([1024] if device != "cpu" else [])]
     scene = settled(Tabletop(counts=(8, 8)).compose(0))
     print(f"scene of {len(scene.objects)} objects, {device}")
