@@ -1,7 +1,7 @@
 """A vector of environments whose simulator has a world for each: backend=newton.
 
 On a GPU, where the worlds are solved together, members take turns and meet whenever their worlds
-advance; each sees what it would see alone.
+advance. There a start plays alike in other company, not to the last digit.
 """
 
 import contextlib

@@ -70,7 +70,8 @@ def describe(config_name: str, config_dir: str | None = None) -> str:
     if composed.choices:
         lines.append("keys of the default choices:")
     for group in composed.choices:
-        keys = [f"{group}.{k}={v}" for k, v in composed.config[group].items() if k != "_target_"]
+        node = composed.config.get(group, {})  # some are put in another place
+        keys = [f"{group}.{k}={v}" for k, v in node.items() if k != "_target_"]
         if keys:
             lines.append("  " + " ".join(keys))
     return "\n".join(lines)

@@ -199,12 +199,20 @@ def world_model(spec: SceneSpec, pack: Pack) -> WorldModel:
     )
 
 
-def padded(model: WorldModel, bodies: int) -> WorldModel:
-    """Give a world stand-ins far below until it has so many bodies; worlds side by side need that.
+def boxes(model: WorldModel) -> int:
+    """Count the boxes that do not move: supports without an outline."""
+    builder, kind = model.builder, engine().GeoType.BOX
+    shapes = zip(builder.shape_type, builder.shape_body, strict=True)
+    return sum(shape == kind and body < 0 for shape, body in shapes)
+
+
+def padded(model: WorldModel, bodies: int, slabs: int) -> WorldModel:
+    """Give a world stand-ins far below, as worlds side by side need as many bodies and boxes.
 
     Args:
         model: it; left as it is.
         bodies: how many it should have.
+        slabs: how many `boxes` it should have.
     """
     newton = engine()
     builder = newton.ModelBuilder()
@@ -227,6 +235,16 @@ def padded(model: WorldModel, bodies: int) -> WorldModel:
             cfg=newton.ModelBuilder.ShapeConfig(gap=0.0, density=0.0),
             custom_attributes={"mujoco:condim": _ROLLS},
         )
+    for k in range(slabs - boxes(model)):
+        builder.add_shape_box(
+            -1,
+            xform=((float(k), 0.0, 2 * _AWAY), (0.0, 0.0, 0.0, 1.0)),
+            hx=0.01,
+            hy=0.01,
+            hz=0.01,
+            cfg=newton.ModelBuilder.ShapeConfig(gap=0.0, density=0.0),
+        )
+    builder.shape_collision_filter_pairs.clear()
     return WorldModel(
         builder=builder,
         objects=model.objects,
@@ -284,6 +302,9 @@ def _set_frictions(builder: Any, spec: SceneSpec, pack: Pack) -> None:
             first[k] = 1
         else:
             builder.shape_material_mu[k] = _SLIPPERY
+            if builder.shape_body[k] < 0 and label.startswith(f"{names.ROBOT}/"):
+                # MuJoCo takes an object's anyway; side by side it tells the base from supports
+                contacts[k] = _SPINS
     builder.custom_attributes["mujoco:condim"].values = contacts
     builder.custom_attributes["mujoco:geom_priority"].values = first
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from refergym.assets import poses
 from refergym.envs.backends.frames import wxyz, xyzw
-from refergym.envs.backends.newton_model import STEP, WorldModel, device_named, engine, padded
+from refergym.envs.backends.newton_model import (
+    STEP,
+    WorldModel,
+    boxes,
+    device_named,
+    engine,
+    padded,
+)
 from refergym.envs.errors import BackendError
 
 Array = NDArray[np.float64]
@@ -47,9 +54,14 @@ class NewtonPhysics:
 
         self._wp, self._newton = warp, newton
         self._device = warp.get_device(device_named(device))
-        most = max(m.builder.body_count for m in models)
-        unique = {id(m): m if m.builder.body_count == most else padded(m, most) for m in models}
-        self._models = [unique[id(m)] for m in models]
+        unique = {id(m): m for m in models}
+        sizes = {key: (m.builder.body_count, boxes(m)) for key, m in unique.items()}
+        bodies, slabs = (max(each) for each in zip(*sizes.values(), strict=True))
+        fitting = {
+            key: m if sizes[key] == (bodies, slabs) else padded(m, bodies, slabs)
+            for key, m in unique.items()
+        }
+        self._models = [fitting[id(m)] for m in models]
         builder = newton.ModelBuilder()
         newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
         for m in self._models:

@@ -39,6 +39,14 @@ def test_help_of_evaluate_lists_keys_meanings_and_choices(capsys):
     assert "null  null" not in shown
 
 
+@pytest.mark.parametrize("command", ["generate", "sft", "train"])
+def test_help_has_choices_that_are_put_in_another_place(capsys, command):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert "keys of the default choices:" in capsys.readouterr().out
+
+
 def test_a_mistake_of_the_user_is_one_message_without_a_traceback(capsys):
     assert cli.main(["evaluate", "epsiodes=3"]) == 2
     shown = capsys.readouterr()

@@ -12,6 +12,7 @@ import pytest
 
 from refergym.assets import poses
 from refergym.assets.composers.base import Wants
+from refergym.assets.composers.infinigen import Infinigen
 from refergym.assets.composers.tabletop import Tabletop
 from refergym.assets.errors import PackError
 from refergym.assets.robots.panda_model import PAD_FRICTION
@@ -394,3 +395,23 @@ def test_a_world_put_anew_begins_anew_though_another_one_gets_a_scene_first(
         made[0].world.step(10)
         ends.append(made[0].state().digest())
     assert ends[0] == ends[1]
+
+
+@pytest.mark.slow
+def test_scenes_of_boxes_of_furniture_and_without_objects_are_solved_together(
+    scenes: list[SceneSpec],
+) -> None:
+    table = scenes[0]
+    rooms = [Infinigen().compose(3, index=i, wants=Wants(graspable=2)) for i in (0, 1)]
+    assert {tuple(s.outline is None for s in room.supports) for room in rooms} == {
+        (False, True),
+        (False, False),
+    }
+    mixed = [table, *rooms, msgspec.structs.replace(table, objects=())]
+    worlds = Worlds(len(mixed))
+    made = [NewtonBackend(device="cpu", together=True, seat=worlds.seat(k)) for k in range(4)]
+    rest = worlds.together({k: lambda k=k, s=s: made[k].settle(s) for k, s in enumerate(mixed)})
+    for k, scene in enumerate(mixed):
+        for thing, pose in zip(scene.objects, rest[k], strict=True):
+            off = np.subtract(thing.pose.position, pose.position)
+            assert np.abs(off).max() < 0.005, "composed at rest, it stays"

@@ -220,6 +220,32 @@ def test_surfaces_that_are_inside_out_are_lit_from_where_they_are_seen(
     assert np.median(off.max(axis=1)) < ALIKE
 
 
+def test_another_camera_or_pose_needs_no_new_model_and_another_look_does(
+    newton: NewtonCamera, table: SceneSpec
+) -> None:
+    newton.look(table, as_composed(table))
+    kept = newton._drawing
+    thing = msgspec.structs.replace(table.objects[0], pose=table.objects[1].pose)
+    moved = msgspec.structs.replace(
+        table, camera=uneven(table.camera), objects=(thing, *table.objects[1:])
+    )
+    newton.look(moved, as_composed(moved))
+    assert newton._drawing is kept
+    for changed in (
+        msgspec.structs.replace(table, light=msgspec.structs.replace(table.light, ambient=0.2)),
+        msgspec.structs.replace(
+            table,
+            objects=(
+                msgspec.structs.replace(table.objects[0], tint=(0.2, 0.9, 0.2)),
+                *table.objects[1:],
+            ),
+        ),
+    ):
+        before = newton._drawing
+        newton.look(changed, as_composed(changed))
+        assert newton._drawing is not before
+
+
 def test_without_the_option_it_says_how_to_get_one(table: SceneSpec) -> None:
     blind = NewtonBackend(device="cpu")
     blind.reset(settled(blind, table))
